@@ -1,0 +1,69 @@
+#include "common/status/grpc_status.h"
+
+#include <string>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+#include "common/status/status.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr std::size_t kTextBytesMax = 1024;
+
+static_assert(static_cast<int>(absl::StatusCode::kUnauthenticated) ==
+              static_cast<int>(grpc::StatusCode::UNAUTHENTICATED));
+
+// Cuts at a character's boundary, so that the text stays UTF-8.
+std::string Cut(std::string_view text) {
+  if (text.size() <= kTextBytesMax) {
+    return std::string(text);
+  }
+  std::size_t end = kTextBytesMax - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) {
+    --end;
+  }
+  return std::string(text.substr(0, end)) + "...";
+}
+
+}  // namespace
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) {
+    return grpc::Status::OK;
+  }
+  const auto code = static_cast<grpc::StatusCode>(status.code());
+  const std::string message = Cut(Message(status));
+  const std::string fix = Fix(status);
+  if (fix.empty()) {
+    return {code, message};
+  }
+  google::rpc::Help help;
+  help.add_links()->set_description(Cut(fix));
+  google::rpc::Status details;
+  details.set_code(static_cast<int>(code));
+  details.add_details()->PackFrom(help);
+  return {code, message, details.SerializeAsString()};
+}
+
+absl::Status FromGrpcStatus(const grpc::Status& status) {
+  if (status.ok()) {
+    return absl::OkStatus();
+  }
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  google::rpc::Status details;
+  if (!details.ParseFromString(status.error_details())) {
+    return result;
+  }
+  for (const auto& detail : details.details()) {
+    google::rpc::Help help;
+    if (detail.UnpackTo(&help) && help.links_size() > 0) {
+      return WithFix(std::move(result), help.links(0).description());
+    }
+  }
+  return result;
+}
+
+}  // namespace millrace
