@@ -2,10 +2,9 @@
 
 #include <string>
 
+#include "common/status/status.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-
-#include "common/status/status.h"
 
 namespace millrace {
 

@@ -1,0 +1,66 @@
+// Server: a gRPC server as all three services run it: limits, quota, health, reflection, drain.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/status/statusor.h>
+#include <grpcpp/grpcpp.h>
+
+namespace millrace::rpc {
+
+/// Numbers from research on Debian's gRPC 1.51.1; more raises what one client can take.
+struct ServerLimits {
+  std::int64_t message_bytes_max = std::int64_t{4} << 20;
+  std::int64_t memory_bytes_max = std::int64_t{256}
+                                  << 20;  // ResourceQuota: buffers of all connections
+  int threads_max = 64;                   // ResourceQuota
+  int streams_max = 100;                  // concurrent, a connection
+  std::chrono::milliseconds handshake_max{5'000};
+  std::chrono::milliseconds connection_idle_max{300'000};
+  std::chrono::milliseconds keepalive_time{60'000};
+  std::chrono::milliseconds keepalive_timeout{20'000};
+};
+
+struct ServerOptions {
+  std::string address = "127.0.0.1:0";  // host:port; port 0 takes a free one
+  bool insecure = false;                // whether an address that is not loopback may be plain text
+  bool reflection = false;              // whether reflection answers off loopback too
+  ServerLimits limits;
+};
+
+/// A running server. It answers grpc.health.v1 for each service and for "" and, on loopback or
+/// where configured, reflection. gzip and deflate are off. Thread-safe.
+class Server {
+ public:
+  /// Does not own `services`, which must outlive it. FAILED_PRECONDITION for a public address
+  /// without `insecure`, UNAVAILABLE when the port is taken.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
+                                                       const std::vector<grpc::Service*>& services);
+  virtual ~Server() = default;
+
+  /// The port that was bound.
+  [[nodiscard]] virtual int port() const = 0;
+
+  /// What health answers for every service; true after Start().
+  virtual void SetServing(bool serving) = 0;
+
+  /// Health says no, new calls are refused, calls in flight have until `drain` to end and are then
+  /// cancelled. Returns when all have ended. Idempotent.
+  virtual void Stop(std::chrono::milliseconds drain) = 0;
+
+  /// A channel to this server inside the process, for tests.
+  virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
+};
+
+/// Blocks SIGTERM and SIGINT in this thread and all that it starts later. Call first in main().
+void BlockStopSignals();
+
+/// Returns when SIGTERM or SIGINT arrives. The only place where main() waits.
+void WaitForStopSignal();
+
+}  // namespace millrace::rpc

@@ -1,0 +1,77 @@
+// BlobStore: durable, immutable byte strings named by the SHA-256 of their content.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/storage/file_system.h"
+#include "common/storage/sha256.h"
+
+namespace millrace::storage {
+
+/// A folder of blobs. Whatever happens, a blob is there whole or not at all: it is written beside
+/// its place, synced, renamed into it, and its folder synced. Thread-safe.
+///
+/// On disk a blob is compressed (zstd with checksum) when that makes it smaller; its name is always
+/// that of its own bytes, and every read verifies it.
+class BlobStore {
+ public:
+  /// Makes the folder and removes what an interrupted writer left.
+  static absl::StatusOr<std::unique_ptr<BlobStore>> Open(FileSystem& files,
+                                                         const std::string& folder);
+
+  /// Stores bytes and returns their digest, 64 hexadecimal digits. Storing them again does nothing.
+  absl::StatusOr<std::string> Put(std::string_view bytes);
+
+  /// The bytes. NOT_FOUND, or DATA_LOSS when they are damaged.
+  [[nodiscard]] absl::StatusOr<std::string> Get(std::string_view sha256) const;
+
+  [[nodiscard]] bool Contains(std::string_view sha256) const;
+
+  /// Removes a blob; OK when there is none.
+  absl::Status Remove(std::string_view sha256);
+
+  /// Digests of all blobs, sorted.
+  [[nodiscard]] absl::StatusOr<std::vector<std::string>> List() const;
+
+ private:
+  BlobStore(FileSystem& files, std::string folder) : files_(files), folder_(std::move(folder)) {}
+
+  FileSystem& files_;
+  std::string folder_;
+};
+
+/// A file that grows by appends before it is known what it is: an upload. Removed when destroyed.
+class StagedFile {
+ public:
+  /// Makes `{folder}/{random}.part`.
+  static absl::StatusOr<std::unique_ptr<StagedFile>> Create(FileSystem& files,
+                                                            const std::string& folder);
+  ~StagedFile();
+
+  absl::Status Append(std::string_view bytes);
+
+  [[nodiscard]] std::int64_t size() const { return size_; }
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+  /// Ends writing; the file may be read from path() until this object dies.
+  absl::Status Close();
+
+ private:
+  StagedFile(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+
+  FileSystem& files_;
+  std::string path_;
+  std::unique_ptr<WritableFile> file_;
+  std::int64_t size_ = 0;
+};
+
+}  // namespace millrace::storage

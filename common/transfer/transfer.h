@@ -1,0 +1,54 @@
+// Transfer: both ends of the chunk protocol (proto/millrace/transfer/v1).
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "millrace/transfer/v1/transfer.pb.h"
+
+#include "common/storage/sha256.h"
+
+namespace millrace::transfer {
+
+constexpr std::int64_t kChunkBytesMax = std::int64_t{1} << 20;
+
+/// The receiving end: checks order, sizes and digest, and hands the bytes on. Not thread-safe.
+class Receiver {
+ public:
+  using Sink = std::function<absl::Status(std::string_view)>;
+
+  /// Refuses more than `size_bytes_max` in all with RESOURCE_EXHAUSTED.
+  Receiver(std::int64_t size_bytes_max, Sink sink)
+      : size_bytes_max_(size_bytes_max),
+        sink_(std::move(sink)) {}
+
+  /// INVALID_ARGUMENT for an empty chunk, one over kChunkBytesMax, or one out of order; or what the
+  /// sink says.
+  absl::Status Take(const v1::Chunk& chunk);
+
+  /// DATA_LOSS when size or digest differ; else the digest, 64 hexadecimal digits.
+  absl::StatusOr<std::string> Finish(const v1::Close& close);
+
+  [[nodiscard]] std::int64_t size_bytes() const { return size_bytes_; }
+
+ private:
+  std::int64_t size_bytes_max_;
+  Sink sink_;
+  std::int64_t size_bytes_ = 0;
+  storage::Sha256 sha256_;
+};
+
+/// The sending end: cuts what `read` gives into chunks and closes with the digest. `read` returns
+/// at most the asked number of bytes, none at the end; `send` returns false when the peer has ended
+/// the call, which ends sending without an error (the call's own status tells why).
+absl::Status Send(const std::function<absl::StatusOr<std::string>(std::int64_t)>& read,
+                  const std::function<bool(const v1::Chunk&)>& send_chunk,
+                  const std::function<bool(const v1::Close&)>& send_close);
+
+}  // namespace millrace::transfer
