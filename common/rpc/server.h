@@ -30,7 +30,7 @@ struct ServerOptions {
   std::string address = "127.0.0.1:0";  // host:port; port 0 takes a free one
   bool insecure = false;                // whether an address that is not loopback may be plain text
   bool reflection = false;              // whether reflection answers off loopback too
-  ServerLimits limits;
+  ServerLimits limits = {};
 };
 
 /// A running server. It answers grpc.health.v1 for each service and for "" and, on loopback or

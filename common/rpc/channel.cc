@@ -1,0 +1,56 @@
+#include "common/rpc/channel.h"
+
+#include "common/status/status.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace millrace::rpc {
+
+namespace {
+
+constexpr int kMessageBytesMax = 4 << 20;
+constexpr int kKeepaliveMs = 60'000;
+constexpr int kKeepaliveTimeoutMs = 20'000;
+
+// The services start together and in any order, so a refused connection is tried again soon.
+constexpr int kReconnectMsFirst = 100;
+constexpr int kReconnectMsMax = 2'000;
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
+  arguments.SetMaxSendMessageSize(kMessageBytesMax);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  // A watched run may say nothing for minutes; its connection is still to be kept.
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMsFirst);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMsFirst);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMsMax);
+  // A proxy of the environment is for the web, not for the service next door.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout) {
+  context.set_deadline(std::chrono::system_clock::now() + timeout);
+  context.set_wait_for_ready(true);
+}
+
+absl::Status Probe(const std::string& address, std::chrono::milliseconds timeout) {
+  const auto stub = ::grpc::health::v1::Health::NewStub(MakeChannel(address));
+  grpc::ClientContext context;
+  SetDeadline(context, timeout);
+  ::grpc::health::v1::HealthCheckResponse response;
+  const grpc::Status status = stub->Check(&context, {}, &response);
+  if (!status.ok()) {
+    return Unavailable("{} does not answer: {}", address, status.error_message());
+  }
+  if (response.status() != ::grpc::health::v1::HealthCheckResponse::SERVING) {
+    return Unavailable("{} answers that it is not serving", address);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace millrace::rpc

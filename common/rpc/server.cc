@@ -1,0 +1,241 @@
+#include "common/rpc/server.h"
+
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <string_view>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/impl/server_builder_plugin.h>
+#include <grpcpp/impl/server_initializer.h>
+#include <grpcpp/resource_quota.h>
+
+#include "common/rpc/reflection.h"
+#include "common/status/status.h"
+
+namespace millrace::rpc {
+
+namespace {
+
+// How long after the drain a handler may ignore that it was cancelled. gRPC waits for it without
+// end, which would turn one stuck handler into a service that never stops; what was acknowledged is
+// on disk by then, so the process may end instead.
+constexpr std::chrono::seconds kIgnoredCancelMax{10};
+
+// Pings of clients (channel.cc sends one a minute) more often than this are an attack.
+constexpr int kPingIntervalMsMin = 20'000;
+
+// The host of "host:port" without the brackets of IPv6; empty when there is no port.
+std::string HostOf(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon + 1 == address.size() ||
+      address.find_first_not_of("0123456789", colon + 1) != std::string::npos) {
+    return "";
+  }
+  std::string host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  return host;
+}
+
+bool IsLoopback(const std::string& host) {
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) {
+    return ntohl(v4.s_addr) >> 24U == 127;
+  }
+  return host == "::1" || host == "localhost";
+}
+
+absl::Status CheckAddress(const ServerOptions& options) {
+  const std::string host = HostOf(options.address);
+  if (host.empty()) {
+    return InvalidArgument("address must be host:port, found '{}'", options.address);
+  }
+  if (!options.insecure && !IsLoopback(host)) {
+    return WithFix(
+        FailedPrecondition("address {} can be reached from outside and would be plain text",
+                           options.address),
+        "listen on 127.0.0.1, or accept plain text with --insecure");
+  }
+  return absl::OkStatus();
+}
+
+// Learns the names of the server's services, which gRPC tells to plugins alone. The list is
+// complete before the first call and lives as long as the server.
+class NamesPlugin final : public grpc::ServerBuilderPlugin {
+ public:
+  explicit NamesPlugin(const std::vector<std::string>*& names) : names_(names) {}
+
+  std::string name() override { return "names"; }
+
+  void InitServer(grpc::ServerInitializer* initializer) override {
+    names_ = initializer->GetServiceList();
+  }
+
+  void Finish(grpc::ServerInitializer* /*initializer*/) override {}
+
+  void ChangeArguments(const std::string& /*name*/, void* /*value*/) override {}
+
+ private:
+  const std::vector<std::string>*& names_;
+};
+
+class NamesOption final : public grpc::ServerBuilderOption {
+ public:
+  explicit NamesOption(const std::vector<std::string>*& names) : names_(names) {}
+
+  void UpdateArguments(grpc::ChannelArguments* /*arguments*/) override {}
+
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->push_back(std::make_unique<NamesPlugin>(names_));
+  }
+
+ private:
+  const std::vector<std::string>*& names_;
+};
+
+int Milliseconds(std::chrono::milliseconds duration) {
+  return static_cast<int>(duration.count());
+}
+
+void SetLimits(const ServerLimits& limits, grpc::ServerBuilder& builder) {
+  grpc::ResourceQuota quota("server");
+  quota.Resize(static_cast<std::size_t>(limits.memory_bytes_max));
+  quota.SetMaxThreads(limits.threads_max);
+  builder.SetResourceQuota(quota);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(limits.message_bytes_max));
+  builder.SetMaxSendMessageSize(static_cast<int>(limits.message_bytes_max));
+  // A megabyte of gzip can be a gigabyte of zeros, which neither limit nor quota would stop.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.streams_max);
+  builder.AddChannelArgument("grpc.server_handshake_timeout_ms",
+                             Milliseconds(limits.handshake_max));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
+                             Milliseconds(limits.connection_idle_max));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(limits.keepalive_time));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(limits.keepalive_timeout));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kPingIntervalMsMin);
+  // Else a second server would share the port and take half of the connections.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+// Ends the process when destroyed later than `limit` after its creation: see kIgnoredCancelMax.
+class Watchdog {
+ public:
+  explicit Watchdog(std::chrono::milliseconds limit)
+      : thread_([this, limit] {
+          std::unique_lock lock(mutex_);
+          if (!changed_.wait_for(lock, limit, [this] { return done_; })) {
+            std::_Exit(1);
+          }
+        }) {}
+
+  ~Watchdog() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;  // guarded by mutex_
+  std::thread thread_;
+};
+
+class GrpcServer final : public Server {
+ public:
+  explicit GrpcServer(bool reflects) : reflects_(reflects) {}
+
+  ~GrpcServer() override { Stop(std::chrono::milliseconds(0)); }
+
+  GrpcServer(const GrpcServer&) = delete;
+  GrpcServer& operator=(const GrpcServer&) = delete;
+
+  absl::Status Listen(const ServerOptions& options, const std::vector<grpc::Service*>& services);
+
+  [[nodiscard]] int port() const override { return port_; }
+
+  void SetServing(bool serving) override {
+    server_->GetHealthCheckService()->SetServingStatus(serving);
+  }
+
+  void Stop(std::chrono::milliseconds drain) override;
+
+  std::shared_ptr<grpc::Channel> InProcessChannel() override {
+    return server_->InProcessChannel({});
+  }
+
+ private:
+  bool reflects_;
+  int port_ = 0;
+  const std::vector<std::string>* names_ = nullptr;  // the server's; set while it is built
+  Reflection reflection_{names_};
+  std::mutex stopping_;
+  bool stopped_ = false;  // guarded by stopping_
+  std::unique_ptr<grpc::Server> server_;
+};
+
+absl::Status GrpcServer::Listen(const ServerOptions& options,
+                                const std::vector<grpc::Service*>& services) {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port_);
+  SetLimits(options.limits, builder);
+  builder.SetOption(std::make_unique<NamesOption>(names_));
+  for (grpc::Service* service : services) {
+    builder.RegisterService(service);
+  }
+  if (reflects_) {
+    for (grpc::Service* service : reflection_.services()) {
+      builder.RegisterService(service);
+    }
+  }
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || port_ == 0) {
+    return WithFix(Unavailable("cannot listen on {}", options.address),
+                   "another program may hold the port: choose a free one, or 0 for any");
+  }
+  for (const std::string& name : *names_) {
+    server_->GetHealthCheckService()->SetServingStatus(name, true);
+  }
+  return absl::OkStatus();
+}
+
+void GrpcServer::Stop(std::chrono::milliseconds drain) {
+  const std::lock_guard lock(stopping_);
+  if (stopped_ || server_ == nullptr) {
+    return;
+  }
+  stopped_ = true;
+  const Watchdog watchdog(drain + kIgnoredCancelMax);
+  server_->GetHealthCheckService()->Shutdown();
+  server_->Shutdown(std::chrono::system_clock::now() + drain);
+  server_->Wait();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
+                                                      const std::vector<grpc::Service*>& services) {
+  RETURN_IF_ERROR(CheckAddress(options));
+  grpc::EnableDefaultHealthCheckService(true);  // a callback service: no thread a stream
+  auto server =
+      std::make_unique<GrpcServer>(options.reflection || IsLoopback(HostOf(options.address)));
+  RETURN_IF_ERROR(server->Listen(options, services));
+  return server;
+}
+
+}  // namespace millrace::rpc

@@ -1,0 +1,227 @@
+#include "common/rpc/server.h"
+
+#include <csignal>
+#include <filesystem>
+#include <iterator>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "common/rpc/channel.h"
+#include "common/status/status.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpc/reflection/v1/reflection.grpc.pb.h"
+#include "tests/unit/common/rpc/echo_service.h"
+
+namespace millrace::rpc {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using Health = ::grpc::health::v1::HealthCheckResponse;
+
+// A server on a free port of the loopback, and a client of it.
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest()
+      : server_(Server::Start(options_, {&service_})),
+        channel_(MakeChannel("127.0.0.1:" + std::to_string((*server_)->port()))),
+        stub_(inference::GRPCInferenceService::NewStub(channel_)) {}
+
+  grpc::Status Infer(grpc::ClientContext& context, std::size_t id_bytes) {
+    SetDeadline(context, seconds(10));
+    inference::ModelInferRequest request;
+    request.set_id(std::string(id_bytes, 'x'));
+    inference::ModelInferResponse response;
+    return stub_->ModelInfer(&context, request, &response);
+  }
+
+  Health::ServingStatus Check(const std::string& service) {
+    grpc::ClientContext context;
+    SetDeadline(context, seconds(10));
+    ::grpc::health::v1::HealthCheckRequest request;
+    request.set_service(service);
+    Health response;
+    const auto stub = ::grpc::health::v1::Health::NewStub(channel_);
+    EXPECT_TRUE(stub->Check(&context, request, &response).ok()) << service;
+    return response.status();
+  }
+
+  ServerOptions options_{.limits = {.message_bytes_max = 100'000}};
+  EchoService service_;
+  absl::StatusOr<std::unique_ptr<Server>> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<inference::GRPCInferenceService::Stub> stub_;
+};
+
+TEST_F(ServerTest, TakesAMessageUpToItsLimitAndRefusesALargerOne) {
+  // A message is 4 bytes of tag and length longer than its id.
+  grpc::ClientContext below;
+  EXPECT_TRUE(Infer(below, 99'995).ok());
+  grpc::ClientContext at;
+  EXPECT_TRUE(Infer(at, 99'996).ok());
+  grpc::ClientContext above;
+  const grpc::Status status = Infer(above, 99'997);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("100001 vs. 100000"));
+}
+
+TEST_F(ServerTest, RefusesCompressedMessages) {
+  for (const auto algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    grpc::ClientContext context;
+    context.set_compression_algorithm(algorithm);
+    EXPECT_EQ(Infer(context, 1'000).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  }
+}
+
+TEST_F(ServerTest, HealthAnswersForEachServiceAndFlips) {
+  for (const std::string service : {"", "inference.GRPCInferenceService"}) {
+    (*server_)->SetServing(true);
+    EXPECT_EQ(Check(service), Health::SERVING) << service;
+    (*server_)->SetServing(false);
+    EXPECT_EQ(Check(service), Health::NOT_SERVING) << service;
+  }
+}
+
+TEST_F(ServerTest, HealthDoesNotKnowAServiceThatIsNotThere) {
+  grpc::ClientContext context;
+  ::grpc::health::v1::HealthCheckRequest request;
+  request.set_service("millrace.NoSuchService");
+  Health response;
+  EXPECT_EQ(::grpc::health::v1::Health::NewStub(channel_)
+                ->Check(&context, request, &response)
+                .error_code(),
+            grpc::StatusCode::NOT_FOUND);
+}
+
+std::int64_t ThreadCount() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+}
+
+TEST_F(ServerTest, IdleHealthAndReflectionStreamsTakeNoThreadEach) {
+  const auto health = ::grpc::health::v1::Health::NewStub(channel_);
+  const auto reflection = ::grpc::reflection::v1::ServerReflection::NewStub(channel_);
+  ASSERT_EQ(Check(""), Health::SERVING);
+  const std::int64_t before = ThreadCount();
+
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<Health>>> watches;
+  std::vector<
+      std::unique_ptr<grpc::ClientReaderWriter<::grpc::reflection::v1::ServerReflectionRequest,
+                                               ::grpc::reflection::v1::ServerReflectionResponse>>>
+      questions;
+  for (int i = 0; i < 40; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    watches.push_back(health->Watch(contexts.back().get(), {}));
+    Health first;
+    ASSERT_TRUE(watches.back()->Read(&first));
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    questions.push_back(reflection->ServerReflectionInfo(contexts.back().get()));
+    ::grpc::reflection::v1::ServerReflectionRequest request;
+    request.set_list_services("*");
+    ::grpc::reflection::v1::ServerReflectionResponse response;
+    ASSERT_TRUE(questions.back()->Write(request));
+    ASSERT_TRUE(questions.back()->Read(&response));
+  }
+
+  EXPECT_LT(ThreadCount(), before + 20) << "80 streams are open";
+  for (const auto& context : contexts) {
+    context->TryCancel();
+  }
+}
+
+TEST_F(ServerTest, StopCancelsAHandlerThatOutlivesTheDrain) {
+  grpc::Status status;
+  std::thread client([&] {
+    grpc::ClientContext context;
+    SetDeadline(context, seconds(60));
+    inference::ModelReadyResponse response;
+    status = stub_->ModelReady(&context, {}, &response);
+  });
+  service_.waiting.get_future().wait();
+
+  (*server_)->Stop(milliseconds(20));
+  (*server_)->Stop(milliseconds(20));  // again does nothing
+  client.join();
+
+  EXPECT_TRUE(status.error_code() == grpc::StatusCode::CANCELLED ||
+              status.error_code() == grpc::StatusCode::UNAVAILABLE)
+      << status.error_code();
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + seconds(10));
+  inference::ServerLiveResponse response;
+  EXPECT_EQ(stub_->ServerLive(&context, {}, &response).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ServerTest, ASecondServerOnThePortIsRefused) {
+  const std::string address = "127.0.0.1:" + std::to_string((*server_)->port());
+
+  const auto second = Server::Start({.address = address}, {});
+
+  ASSERT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(Message(second.status())), HasSubstr("cannot listen on " + address));
+}
+
+TEST(ServerStartTest, RefusesAPublicAddressUnlessItIsSaidAloud) {
+  for (const std::string address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", "127.0.0.1.example:0"}) {
+    const auto server = Server::Start({.address = address}, {});
+    ASSERT_EQ(server.status().code(), absl::StatusCode::kFailedPrecondition) << address;
+    EXPECT_THAT(std::string(Message(server.status())), HasSubstr("plain text"));
+    EXPECT_THAT(Fix(server.status()), HasSubstr("--insecure"));
+  }
+  EchoService service;
+  EXPECT_TRUE(Server::Start({.address = "0.0.0.0:0", .insecure = true}, {&service}).ok());
+}
+
+TEST(ServerStartTest, TakesEveryFormOfTheLoopback) {
+  for (const std::string address : {"127.0.0.1:0", "127.9.9.9:0", "localhost:0"}) {
+    EXPECT_TRUE(Server::Start({.address = address}, {}).ok()) << address;
+  }
+}
+
+TEST(ServerStartTest, RefusesAnAddressWithoutAPort) {
+  for (const std::string address : {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "::1"}) {
+    const auto server = Server::Start({.address = address}, {});
+    EXPECT_FALSE(server.ok()) << address;
+  }
+  const auto server = Server::Start({.address = "127.0.0.1"}, {});
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(Message(server.status())),
+              HasSubstr("address must be host:port, found '127.0.0.1'"));
+}
+
+grpc::StatusCode ReflectionOf(const Server& server) {
+  const auto stub = ::grpc::reflection::v1::ServerReflection::NewStub(
+      MakeChannel("127.0.0.1:" + std::to_string(server.port())));
+  grpc::ClientContext context;
+  SetDeadline(context, seconds(10));
+  const auto stream = stub->ServerReflectionInfo(&context);
+  stream->WritesDone();
+  return stream->Finish().error_code();
+}
+
+TEST(ServerStartTest, ReflectionAnswersOffLoopbackOnlyWhereConfigured) {
+  EchoService service;
+  const auto closed = Server::Start({.address = "0.0.0.0:0", .insecure = true}, {&service});
+  const auto open =
+      Server::Start({.address = "0.0.0.0:0", .insecure = true, .reflection = true}, {&service});
+
+  EXPECT_EQ(ReflectionOf(**closed), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(ReflectionOf(**open), grpc::StatusCode::OK);
+}
+
+TEST(StopSignalTest, WaitReturnsWhenTheProcessIsAskedToStop) {
+  std::thread waiter([] {
+    BlockStopSignals();
+    ASSERT_EQ(pthread_kill(pthread_self(), SIGTERM), 0);
+    WaitForStopSignal();
+  });
+  waiter.join();
+}
+
+}  // namespace
+}  // namespace millrace::rpc
