@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -16,18 +17,25 @@
 
 namespace millrace::storage {
 
+/// Makes a folder unless it is there, and removes what an interrupted writer left in it: files that
+/// end in `.tmp` or `.part`. Call before anything is written there.
+absl::Status PrepareFolder(FileSystem& files, const std::string& folder);
+
 /// A folder of blobs. Whatever happens, a blob is there whole or not at all: it is written beside
 /// its place, synced, renamed into it, and its folder synced. Thread-safe.
 ///
-/// On disk a blob is compressed (zstd with checksum) when that makes it smaller; its name is always
-/// that of its own bytes, and every read verifies it.
+/// On disk a blob is 16 bytes ("MRBLOB", the format's version, the codec: 0 as it is, 1 zstd; the
+/// size of its own bytes as little-endian uint64), then the bytes, compressed (zstd with checksum)
+/// when that makes them smaller. Its name is always that of its own bytes, and every read verifies
+/// it.
 class BlobStore {
  public:
   /// Makes the folder and removes what an interrupted writer left.
   static absl::StatusOr<std::unique_ptr<BlobStore>> Open(FileSystem& files,
                                                          const std::string& folder);
 
-  /// Stores bytes and returns their digest, 64 hexadecimal digits. Storing them again does nothing.
+  /// Stores bytes and returns their digest, 64 hexadecimal digits. Storing them again does nothing,
+  /// or repairs a damaged copy. After an error the blob may be there, whole, or not.
   absl::StatusOr<std::string> Put(std::string_view bytes);
 
   /// The bytes. NOT_FOUND, or DATA_LOSS when they are damaged.
@@ -44,6 +52,8 @@ class BlobStore {
  private:
   BlobStore(FileSystem& files, std::string folder) : files_(files), folder_(std::move(folder)) {}
 
+  [[nodiscard]] std::string PathOf(std::string_view sha256) const;
+
   FileSystem& files_;
   std::string folder_;
 };
@@ -55,6 +65,8 @@ class StagedFile {
   static absl::StatusOr<std::unique_ptr<StagedFile>> Create(FileSystem& files,
                                                             const std::string& folder);
   ~StagedFile();
+  StagedFile(const StagedFile&) = delete;
+  StagedFile& operator=(const StagedFile&) = delete;
 
   absl::Status Append(std::string_view bytes);
 

@@ -27,7 +27,8 @@ using DatabaseValue = std::variant<std::monostate, std::int64_t, std::string, Bl
 using DatabaseRow = std::vector<DatabaseValue>;
 
 /// One open database: WAL, synchronous=FULL, foreign keys, defensive. What a commit acknowledged is
-/// on the medium. Thread-safe: calls are serialised on the one connection.
+/// on the medium. Thread-safe: calls are serialised on the one connection. The file is locked
+/// against any other, which SQLite 3.40 needs: with two, its WAL can lose commits.
 class Database {
  public:
   /// Opens or makes `path` and brings its schema up: `migrations[i]` turns version i into i + 1 and
@@ -36,9 +37,11 @@ class Database {
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
                                                         const std::vector<std::string>& migrations);
   ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
 
   /// Runs one statement with `?` parameters and returns its rows. A broken UNIQUE constraint is
-  /// ALREADY_EXISTS, a full disk RESOURCE_EXHAUSTED.
+  /// ALREADY_EXISTS, another broken constraint FAILED_PRECONDITION, a full disk RESOURCE_EXHAUSTED.
   absl::StatusOr<std::vector<DatabaseRow>> Query(std::string_view sql,
                                                  const DatabaseRow& parameters = {});
 
@@ -49,10 +52,16 @@ class Database {
  private:
   Database() = default;
 
+  absl::Status Configure(const std::string& path);
+  absl::Status Migrate(const std::string& path, const std::vector<std::string>& migrations);
+  absl::Status Execute(const std::string& sql);
+  [[nodiscard]] absl::Status Failure(std::string_view action) const;
+
   std::recursive_mutex mutex_;
   sqlite3* connection_ = nullptr;  // guarded by mutex_
 };
 
+/// The value of that kind. Requires: it is of that kind.
 std::int64_t IntegerOf(const DatabaseValue& value);
 const std::string& TextOf(const DatabaseValue& value);
 const std::string& BytesOf(const DatabaseValue& value);

@@ -45,6 +45,7 @@ class FileSystem {
   virtual absl::Status Remove(const std::string& path) = 0;
   /// Makes the folder and its parents, durably; OK when it exists.
   virtual absl::Status MakeFolder(const std::string& path) = 0;
+  /// The folder must be empty.
   virtual absl::Status RemoveFolder(const std::string& path) = 0;
   virtual absl::Status SyncFolder(const std::string& path) = 0;
   /// Names (not paths) of the files in a folder, sorted.

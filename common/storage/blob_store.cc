@@ -1,0 +1,202 @@
+#include "common/storage/blob_store.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include <zstd.h>
+
+#include "common/clock/random.h"
+#include "common/status/check.h"
+#include "common/status/status.h"
+
+namespace millrace::storage {
+
+namespace {
+
+constexpr std::size_t kDigestDigits = 64;
+constexpr std::string_view kMagic = "MRBLOB";
+constexpr char kVersion = 1;
+constexpr char kCodecNone = 0;
+constexpr char kCodecZstd = 1;
+constexpr std::size_t kHeaderBytes = 16;
+constexpr int kZstdLevel = 3;
+
+bool IsDigest(std::string_view name) {
+  return name.size() == kDigestDigits && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+bool EndsWith(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+// The bytes as a zstd frame with checksum, or empty when that is no smaller.
+std::string Compress(std::string_view bytes) {
+  const std::unique_ptr<ZSTD_CCtx, std::size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(),
+                                                                        ZSTD_freeCCtx);
+  CHECK(context != nullptr);
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, kZstdLevel);
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, 1);
+  // No room for more than the bytes themselves: then compress2 fails, which is the answer.
+  std::string frame(bytes.size(), '\0');
+  const std::size_t size =
+      ZSTD_compress2(context.get(), frame.data(), frame.size(), bytes.data(), bytes.size());
+  if (ZSTD_isError(size) != 0 || size >= bytes.size()) {
+    return {};
+  }
+  frame.resize(size);
+  return frame;
+}
+
+std::string HeaderOf(char codec, std::uint64_t size) {
+  std::string header(kMagic);
+  header.push_back(kVersion);
+  header.push_back(codec);
+  for (unsigned shift = 0; shift < 64; shift += 8) {
+    header.push_back(static_cast<char>((size >> shift) & 0xFFU));
+  }
+  return header;
+}
+
+std::uint64_t SizeIn(std::string_view header) {
+  std::uint64_t size = 0;
+  for (std::size_t i = 0; i < 8; ++i) {
+    size |= std::uint64_t{static_cast<unsigned char>(header[8 + i])} << (8 * i);
+  }
+  return size;
+}
+
+// The blob's bytes from those on disk, or an error that says what is wrong with them.
+absl::StatusOr<std::string> Decode(std::string stored) {
+  if (stored.size() < kHeaderBytes || stored.compare(0, kMagic.size(), kMagic) != 0) {
+    return DataLoss("no blob's header");
+  }
+  if (stored[kMagic.size()] != kVersion) {
+    return DataLoss("format version {} is unknown", static_cast<int>(stored[kMagic.size()]));
+  }
+  const char codec = stored[kMagic.size() + 1];
+  const std::uint64_t size = SizeIn(stored);
+  const std::string_view content = std::string_view(stored).substr(kHeaderBytes);
+  if (codec == kCodecNone) {
+    if (content.size() != size) {
+      return DataLoss("expected {} bytes, found {}", size, content.size());
+    }
+    stored.erase(0, kHeaderBytes);
+    return stored;
+  }
+  // Two places must agree on the size before that much memory is asked for.
+  if (codec != kCodecZstd || ZSTD_getFrameContentSize(content.data(), content.size()) != size) {
+    return DataLoss("the header does not fit the content");
+  }
+  std::string bytes(size, '\0');
+  const std::size_t got =
+      ZSTD_decompress(bytes.data(), bytes.size(), content.data(), content.size());
+  if (ZSTD_isError(got) != 0 || got != size) {
+    return DataLoss("the compressed content is damaged");
+  }
+  return bytes;
+}
+
+absl::Status WriteDurably(FileSystem& files,
+                          const std::string& path,
+                          std::string_view header,
+                          std::string_view content) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.Create(path));
+  RETURN_IF_ERROR(file->Append(header));
+  RETURN_IF_ERROR(file->Append(content));
+  RETURN_IF_ERROR(file->Sync());
+  return file->Close();
+}
+
+}  // namespace
+
+absl::Status PrepareFolder(FileSystem& files, const std::string& folder) {
+  RETURN_IF_ERROR(files.MakeFolder(folder));
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(folder));
+  for (const std::string& name : names) {
+    if (EndsWith(name, ".tmp") || EndsWith(name, ".part")) {
+      RETURN_IF_ERROR(files.Remove(folder + "/" + name));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(FileSystem& files,
+                                                           const std::string& folder) {
+  RETURN_IF_ERROR(PrepareFolder(files, folder));
+  return std::unique_ptr<BlobStore>(new BlobStore(files, folder));
+}
+
+std::string BlobStore::PathOf(std::string_view sha256) const {
+  return fmt::format("{}/{}", folder_, sha256);
+}
+
+absl::StatusOr<std::string> BlobStore::Put(std::string_view bytes) {
+  std::string sha256 = ToHex(Sha256Of(bytes));
+  if (Get(sha256).ok()) {
+    // Whoever wrote it may have failed between rename and sync.
+    RETURN_IF_ERROR(files_.SyncFolder(folder_));
+    return sha256;
+  }
+  const std::string frame = Compress(bytes);
+  const bool compressed = !frame.empty();
+  const std::string header = HeaderOf(compressed ? kCodecZstd : kCodecNone, bytes.size());
+  const std::string path = fmt::format("{}/{}.tmp", folder_, RandomHex(16));
+  absl::Status status =
+      WriteDurably(files_, path, header, compressed ? std::string_view(frame) : bytes);
+  if (status.ok()) {
+    status = files_.Rename(path, PathOf(sha256));
+  }
+  if (!status.ok()) {
+    files_.Remove(path).IgnoreError();  // if it stays, the next Open() removes it
+    return status;
+  }
+  RETURN_IF_ERROR(files_.SyncFolder(folder_));
+  return sha256;
+}
+
+absl::StatusOr<std::string> BlobStore::Get(std::string_view sha256) const {
+  if (!IsDigest(sha256)) {  // never joined to a path
+    return NotFound("no blob of that name");
+  }
+  const std::string path = PathOf(sha256);
+  ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> file, files_.Open(path));
+  ASSIGN_OR_RETURN(std::string stored, file->Read(0, file->size()));
+  absl::StatusOr<std::string> bytes = Decode(std::move(stored));
+  if (!bytes.ok()) {
+    return Annotate(bytes.status(), fmt::format("blob {}", path));
+  }
+  const std::string found = ToHex(Sha256Of(*bytes));
+  if (found != sha256) {
+    return DataLoss("blob {}: its bytes have SHA-256 {}", path, found);
+  }
+  return bytes;
+}
+
+bool BlobStore::Contains(std::string_view sha256) const {
+  return IsDigest(sha256) && files_.Open(PathOf(sha256)).ok();
+}
+
+absl::Status BlobStore::Remove(std::string_view sha256) {
+  if (!IsDigest(sha256)) {
+    return absl::OkStatus();
+  }
+  const absl::Status removed = files_.Remove(PathOf(sha256));
+  if (absl::IsNotFound(removed)) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(removed);
+  return files_.SyncFolder(folder_);
+}
+
+absl::StatusOr<std::vector<std::string>> BlobStore::List() const {
+  ASSIGN_OR_RETURN(std::vector<std::string> names, files_.List(folder_));
+  names.erase(
+      std::remove_if(
+          names.begin(), names.end(), [](const std::string& name) { return !IsDigest(name); }),
+      names.end());
+  return names;
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,114 @@
+// FaultyFileSystem: a disk of which one operation fails on purpose.
+
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/status/status.h"
+#include "common/storage/file_system.h"
+
+namespace millrace::storage {
+
+/// Passes everything on to the real file system, writes down each operation that changes it, and
+/// lets the `failing`-th one fail with UNAVAILABLE "on purpose" (0: none). An append that fails has
+/// written half. Thread-safe.
+class FaultyFileSystem final : public FileSystem {
+ public:
+  explicit FaultyFileSystem(int failing = 0) : failing_(failing) {}
+
+  /// What was asked so far: "create", "append", "sync", "close", "rename", "sync folder"...
+  [[nodiscard]] std::vector<std::string> operations() const {
+    const std::lock_guard lock(mutex_);
+    return operations_;
+  }
+
+  absl::StatusOr<std::unique_ptr<WritableFile>> Create(const std::string& path) override {
+    RETURN_IF_ERROR(Count("create"));
+    ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file, PosixFileSystem().Create(path));
+    return std::make_unique<File>(*this, std::move(file));
+  }
+
+  absl::StatusOr<std::unique_ptr<ReadableFile>> Open(const std::string& path) override {
+    return PosixFileSystem().Open(path);
+  }
+
+  absl::Status Rename(const std::string& from, const std::string& to) override {
+    RETURN_IF_ERROR(Count("rename"));
+    return PosixFileSystem().Rename(from, to);
+  }
+
+  absl::Status Remove(const std::string& path) override {
+    RETURN_IF_ERROR(Count("remove"));
+    return PosixFileSystem().Remove(path);
+  }
+
+  absl::Status MakeFolder(const std::string& path) override {
+    RETURN_IF_ERROR(Count("make folder"));
+    return PosixFileSystem().MakeFolder(path);
+  }
+
+  absl::Status RemoveFolder(const std::string& path) override {
+    RETURN_IF_ERROR(Count("remove folder"));
+    return PosixFileSystem().RemoveFolder(path);
+  }
+
+  absl::Status SyncFolder(const std::string& path) override {
+    RETURN_IF_ERROR(Count("sync folder"));
+    return PosixFileSystem().SyncFolder(path);
+  }
+
+  absl::StatusOr<std::vector<std::string>> List(const std::string& folder) override {
+    return PosixFileSystem().List(folder);
+  }
+
+ private:
+  class File final : public WritableFile {
+   public:
+    File(FaultyFileSystem& disk, std::unique_ptr<WritableFile> file)
+        : disk_(disk),
+          file_(std::move(file)) {}
+
+    absl::Status Append(std::string_view bytes) override {
+      absl::Status fault = disk_.Count("append");
+      if (!fault.ok()) {
+        file_->Append(bytes.substr(0, bytes.size() / 2)).IgnoreError();
+        return fault;
+      }
+      return file_->Append(bytes);
+    }
+
+    absl::Status Sync() override {
+      RETURN_IF_ERROR(disk_.Count("sync"));
+      return file_->Sync();
+    }
+
+    absl::Status Close() override {
+      RETURN_IF_ERROR(disk_.Count("close"));
+      return file_->Close();
+    }
+
+   private:
+    FaultyFileSystem& disk_;
+    std::unique_ptr<WritableFile> file_;
+  };
+
+  absl::Status Count(const std::string& operation) {
+    const std::lock_guard lock(mutex_);
+    operations_.push_back(operation);
+    if (static_cast<int>(operations_.size()) == failing_) {
+      return Unavailable("{} failed on purpose", operation);
+    }
+    return absl::OkStatus();
+  }
+
+  const int failing_;
+  mutable std::mutex mutex_;
+  std::vector<std::string> operations_;  // guarded by mutex_
+};
+
+}  // namespace millrace::storage
