@@ -3,11 +3,12 @@
 
 #pragma once
 
-#include <cstdint>
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include "millrace/schema/v1/schema.pb.h"
@@ -30,32 +31,53 @@ std::string_view Trim(std::string_view text);
 /// Texts that mean "no value". Compares without regard to ASCII case, after trimming. Thread-safe.
 class MissingSpellings {
  public:
-  explicit MissingSpellings(std::vector<std::string> spellings);
+  explicit MissingSpellings(const std::vector<std::string>& spellings);
 
   /// True for the empty text too.
   [[nodiscard]] bool Contains(std::string_view trimmed) const;
 
  private:
-  std::vector<std::string> spellings_;  // lower case, sorted
+  std::vector<std::string> spellings_;  // trimmed, lower case
+  std::array<bool, 256> starts_{};      // whether one of them starts with this byte, in any case
 };
 
 /// The usual spellings: NA, N/A, NaN, null, none, missing, ?, -.
 std::vector<std::string> DefaultMissingSpellings();
 
+/// `text` cut to 64 bytes between two characters, for messages.
+std::string Excerpt(std::string_view text);
+
+/// Whether two texts are equal but for the case of ASCII letters.
+bool EqualsIgnoringCase(std::string_view left, std::string_view right);
+
 /// A finite number written as decimal digits with optional sign, fraction and exponent, nothing
-/// else; no locale, no hexadecimal, no infinity.
+/// else; no locale, no hexadecimal, no infinity. The nearest double (std::from_chars), 0 for a
+/// number too small for one; false for a number too large.
 bool ParseNumber(std::string_view trimmed, double& number);
 
-/// ISO 8601: a date, or date and time with `T` or a space, optional fraction and zone.
+/// Whether the text spells a number that is not finite: inf, infinity or nan with an optional sign,
+/// or a decimal number too large for a double.
+bool SpellsNonFinite(std::string_view trimmed);
+
+/// Whether the number is whole and in [-2^53, 2^53], so that a double holds it exactly.
+bool IsExactInteger(double number);
+
+/// The shortest decimal text that reads back as `number`: 3 is "3". May point into `scratch`.
+std::string_view ShortestText(double number, std::string& scratch);
+
+/// ISO 8601: a date (2024-02-29), or date and time with `T` or a space (2024-02-29T13:05,
+/// 2024-02-29 13:05:07), optional fraction of a second and zone (Z, +01:00, +0100, +01). Years 0000
+/// to 9999; no leap second.
 bool ParseTimestamp(std::string_view trimmed, double& seconds);
 
 /// Reads the cells of one column. Thread-safe.
 class CellParser {
  public:
-  CellParser(const schema::v1::Column& column, MissingSpellings missing);
+  CellParser(schema::v1::Column column, MissingSpellings missing);
 
   /// Fails with INVALID_ARGUMENT: "column 'age' is an integer, found 'ten'". Texts in messages are
-  /// cut to 64 bytes.
+  /// cut to 64 bytes. An integer column takes any spelling of a whole number ("1e3"); a boolean
+  /// column its two spellings without regard to ASCII case.
   [[nodiscard]] absl::StatusOr<Cell> Parse(std::string_view raw) const;
 
   /// A client's value: a text is read as above; a number or a boolean must fit the column's type (a
@@ -67,6 +89,11 @@ class CellParser {
   [[nodiscard]] const schema::v1::Column& column() const { return column_; }
 
  private:
+  [[nodiscard]] absl::StatusOr<Cell> ParseText(std::string_view trimmed) const;
+  [[nodiscard]] absl::StatusOr<Cell> FromNumber(double number, std::string& scratch) const;
+  [[nodiscard]] absl::StatusOr<Cell> FromBoolean(bool yes) const;
+  [[nodiscard]] absl::Status Mismatch(std::string_view found) const;
+
   schema::v1::Column column_;
   MissingSpellings missing_;
 };

@@ -3,10 +3,12 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <absl/status/statusor.h>
@@ -32,7 +34,8 @@ class Transformer {
   [[nodiscard]] std::int64_t input_count() const;
 
   /// Encodes rows of a table whose schema has every feature by name and type.
-  /// x [rows.size(), input_count()], row-major.
+  /// x [rows.size(), input_count()], row-major. A cell whose scaled number a float cannot hold is
+  /// INVALID_ARGUMENT, here and below: an input is always finite.
   absl::Status Encode(const Table& table,
                       std::span<const std::int64_t> rows,
                       std::span<float> x) const;
@@ -59,12 +62,16 @@ class Transformer {
   [[nodiscard]] absl::StatusOr<Binding> Bind(std::span<const std::string_view> names,
                                              std::span<const std::string> ignored) const;
 
-  /// Encodes one raw row; x [input_count()]. INVALID_ARGUMENT names the feature, or says how many
-  /// values were expected. Allocates nothing when the row has only numbers.
+  /// Encodes one raw row; x [input_count()]. Features that the binding does not name are imputed.
+  /// INVALID_ARGUMENT names the feature, or says how many values were expected. Allocates nothing
+  /// when the row has only numbers.
   absl::Status Encode(const Binding& binding, const schema::v1::Row& row, std::span<float> x) const;
 
  private:
   struct State;
+
+  [[nodiscard]] absl::Status UnknownName(std::string_view name) const;
+
   std::shared_ptr<const State> state_;
 };
 

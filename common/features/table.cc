@@ -1,0 +1,30 @@
+#include "common/features/table.h"
+
+namespace millrace::features {
+
+Cell ColumnCells::At(std::int64_t row) const {
+  const auto i = static_cast<std::size_t>(row);
+  if (valid[i] == 0) {
+    return {};
+  }
+  if (codes.empty()) {
+    return {.kind = Cell::Kind::kNumber, .number = numbers[i], .text = {}};
+  }
+  return {.kind = Cell::Kind::kText,
+          .number = 0,
+          .text = dictionary[static_cast<std::size_t>(codes[i])]};
+}
+
+bool IsNumeric(schema::v1::ColumnType type) {
+  switch (type) {
+    case schema::v1::COLUMN_TYPE_BOOLEAN:
+    case schema::v1::COLUMN_TYPE_INTEGER:
+    case schema::v1::COLUMN_TYPE_REAL:
+    case schema::v1::COLUMN_TYPE_TIMESTAMP:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace millrace::features
