@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -32,7 +33,8 @@ class Receiver {
   /// sink says.
   absl::Status Take(const v1::Chunk& chunk);
 
-  /// DATA_LOSS when size or digest differ; else the digest, 64 hexadecimal digits.
+  /// DATA_LOSS when size or digest differ; else the digest, 64 hexadecimal digits. Ends the use of
+  /// this object.
   absl::StatusOr<std::string> Finish(const v1::Close& close);
 
   [[nodiscard]] std::int64_t size_bytes() const { return size_bytes_; }
