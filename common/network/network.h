@@ -1,4 +1,5 @@
-// Network: an architecture with its shapes worked out and its parameters laid out in one flat array.
+// Network: an architecture with its shapes worked out and its parameters laid out in one flat
+// array.
 
 #pragma once
 
@@ -21,9 +22,9 @@ struct LayerPlan {
   Kind kind = Kind::kDense;
   std::int64_t inputs = 0;
   std::int64_t outputs = 0;
-  model::v1::Activation activation = model::v1::ACTIVATION_UNSPECIFIED;  // kDense, kActivation
+  model::v1::Activation activation = model::v1::ACTIVATION_UNSPECIFIED;     // kDense, kActivation
   model::v1::Initializer initializer = model::v1::INITIALIZER_UNSPECIFIED;  // kDense
-  double dropout_rate = 0;                                                // kDropout
+  double dropout_rate = 0;                                                  // kDropout
   std::int64_t kernel_offset = 0;  // floats from the start of the parameters; kDense
   std::int64_t bias_offset = 0;    // likewise
 };
@@ -32,9 +33,9 @@ struct LayerPlan {
 /// Thread-safe.
 class Network {
  public:
-  /// Fails with INVALID_ARGUMENT, naming the field (`network.layers[2].dense.units`), when the spec is
-  /// empty, a value is out of its range, softmax is not last, the last layer is a dropout, or the
-  /// network would have more than 2^31 - 1 parameters.
+  /// Fails with INVALID_ARGUMENT, naming the field (`network.layers[2].dense.units`), when the spec
+  /// is empty, a value is out of its range, softmax is not last, the last layer is a dropout, or
+  /// the network would have more than 2^31 - 1 parameters.
   static absl::StatusOr<Network> Create(const model::v1::NetworkSpec& spec, std::int64_t inputs);
 
   [[nodiscard]] std::int64_t inputs() const { return layers_.front().inputs; }

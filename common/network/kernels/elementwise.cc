@@ -1,0 +1,255 @@
+// Activations, their derivatives and softmax. Every element is computed alone, so its bits do not
+// depend on where it lies; rests are masked.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common/network/kernels/kernels.h"
+#include "common/network/kernels/table.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "common/network/kernels/elementwise.cc"
+// The order of these has a meaning.
+// clang-format off
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+#include <hwy/contrib/math/math-inl.h>
+// clang-format on
+
+HWY_BEFORE_NAMESPACE();
+
+namespace millrace::network::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Tag = hn::ScalableTag<float>;
+using Vector = hn::Vec<Tag>;
+
+constexpr std::int64_t kLanes = hn::MaxLanes(Tag());
+constexpr float kLeak = 0.01F;
+
+HWY_INLINE Vector Constant(float value) {
+  return hn::Set(Tag(), value);
+}
+
+// Highway's Exp gives 0 for a NaN. Requires: x below 88.
+HWY_INLINE Vector Exp(Vector x) {
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(Tag(), x));
+}
+
+// By exp(-|x|), which cannot overflow.
+HWY_INLINE Vector Sigmoid(Vector x) {
+  const Vector e = hn::Exp(Tag(), hn::Neg(hn::Abs(x)));
+  const Vector one = Constant(1.0F);
+  const Vector y = hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(Tag())), e, one), hn::Add(one, e));
+  return hn::IfThenElse(hn::IsNaN(x), x, y);
+}
+
+// The normal distribution's function, Phi(x) = erfc(-x / sqrt 2) / 2, through h = |x| / sqrt 2:
+// below 1, erf(h) = h P(h^2); above, erfc(h) = exp(-h^2) t Q(t), t = 1 / (h + 2). P and Q are
+// Chebyshev interpolants of degree 6 on [0, 1] and 7 on [1, 10.5] of those very functions, good to
+// 2^-29 and 2^-26 of their value (the form is that of Abramowitz and Stegun 1964, 7.1.26; the
+// coefficients are our own).
+HWY_INLINE Vector NormalDistribution(Vector x) {
+  const Vector h = hn::Mul(hn::Abs(x), Constant(0.70710678F));
+  const Vector h2 = hn::Mul(h, h);
+  Vector p = Constant(7.875875046790626e-05F);
+  p = hn::MulAdd(p, h2, Constant(-0.0008016864281817755F));
+  p = hn::MulAdd(p, h2, Constant(0.0051890874227800456F));
+  p = hn::MulAdd(p, h2, Constant(-0.026854212010276407F));
+  p = hn::MulAdd(p, h2, Constant(0.11283594715152363F));
+  p = hn::MulAdd(p, h2, Constant(-0.37612626666719623F));
+  p = hn::MulAdd(p, h2, Constant(1.1283791658483504F));
+  const Vector half = Constant(0.5F);
+  const Vector inner = hn::NegMulAdd(hn::Mul(half, h), p, half);
+
+  const Vector t = hn::Div(Constant(1.0F), hn::Add(h, Constant(2.0F)));
+  Vector q = Constant(24.143283404739368F);
+  q = hn::MulAdd(q, t, Constant(-29.273038041879193F));
+  q = hn::MulAdd(q, t, Constant(5.470440873692719F));
+  q = hn::MulAdd(q, t, Constant(1.8876436679305735F));
+  q = hn::MulAdd(q, t, Constant(2.8729871274134116F));
+  q = hn::MulAdd(q, t, Constant(1.9743075837264792F));
+  q = hn::MulAdd(q, t, Constant(1.1282424708994119F));
+  q = hn::MulAdd(q, t, Constant(0.5641947408671577F));
+  const Vector outer = hn::Mul(hn::Mul(hn::Exp(Tag(), hn::Neg(h2)), half), hn::Mul(t, q));
+
+  const Vector below = hn::IfThenElse(hn::Lt(h, Constant(1.0F)), inner, outer);  // Phi(-|x|)
+  const Vector y =
+      hn::IfThenElse(hn::Lt(x, hn::Zero(Tag())), below, hn::Sub(Constant(1.0F), below));
+  return hn::IfThenElse(hn::IsNaN(x), x, y);
+}
+
+// At minus infinity the product would be a NaN; the limit is 0.
+HWY_INLINE Vector Gelu(Vector x) {
+  const Vector y = hn::Mul(x, NormalDistribution(x));
+  return hn::IfThenZeroElse(hn::Lt(x, Constant(-16.0F)), y);
+}
+
+// Phi(x) + x phi(x), phi(x) = exp(-x^2 / 2) / sqrt(2 pi). Beyond 16 the second term is 0.
+HWY_INLINE Vector GeluDerivative(Vector x) {
+  const Vector bounded = hn::IfThenElse(hn::Gt(hn::Abs(x), Constant(16.0F)), hn::Zero(Tag()), x);
+  const Vector square = hn::Mul(hn::Mul(bounded, bounded), Constant(-0.5F));
+  const Vector density = hn::Mul(hn::Exp(Tag(), square), Constant(0.39894228F));
+  return hn::MulAdd(bounded, density, NormalDistribution(x));
+}
+
+// to[i] = function(from[i]...).
+template <class Function, class... From>
+HWY_INLINE void Map(std::int64_t count, float* to, Function function, const From*... from) {
+  const Tag f;
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    hn::StoreU(function(hn::LoadU(f, from + i)...), f, to + i);
+  }
+  if (i < count) {
+    const auto mask = hn::FirstN(f, static_cast<std::size_t>(count - i));
+    hn::BlendedStore(function(hn::MaskedLoad(mask, f, from + i)...), mask, f, to + i);
+  }
+}
+
+void ActivateAll(Activation activation, std::int64_t count, const float* x, float* y) {
+  switch (activation) {
+    case model::v1::ACTIVATION_SIGMOID:
+      return Map(
+          count, y, [](Vector v) HWY_ATTR { return Sigmoid(v); }, x);
+    case model::v1::ACTIVATION_TANH:
+      return Map(
+          count, y, [](Vector v) HWY_ATTR { return hn::Tanh(Tag(), v); }, x);
+    case model::v1::ACTIVATION_RELU:
+      // The second operand is what a NaN gives, so it stays one.
+      return Map(
+          count, y, [](Vector v) HWY_ATTR { return hn::Max(hn::Zero(Tag()), v); }, x);
+    case model::v1::ACTIVATION_LEAKY_RELU:
+      return Map(
+          count,
+          y,
+          [](Vector v) HWY_ATTR {
+            return hn::IfThenElse(hn::Gt(v, hn::Zero(Tag())), v, hn::Mul(v, Constant(kLeak)));
+          },
+          x);
+    case model::v1::ACTIVATION_GELU:
+      return Map(
+          count, y, [](Vector v) HWY_ATTR { return Gelu(v); }, x);
+    default:
+      if (x != y) {
+        Map(
+            count, y, [](Vector v) HWY_ATTR { return v; }, x);
+      }
+  }
+}
+
+void ActivationGradientAll(Activation activation,
+                           std::int64_t count,
+                           const float* x,
+                           const float* y,
+                           const float* dy,
+                           float* dx) {
+  switch (activation) {
+    case model::v1::ACTIVATION_SIGMOID:
+      return Map(
+          count,
+          dx,
+          [](Vector v, Vector d)
+              HWY_ATTR { return hn::Mul(d, hn::Mul(v, hn::Sub(Constant(1.0F), v))); },
+          y,
+          dy);
+    case model::v1::ACTIVATION_TANH:
+      return Map(
+          count,
+          dx,
+          [](Vector v, Vector d)
+              HWY_ATTR { return hn::Mul(d, hn::NegMulAdd(v, v, Constant(1.0F))); },
+          y,
+          dy);
+    case model::v1::ACTIVATION_RELU:
+      return Map(
+          count,
+          dx,
+          [](Vector v, Vector d)
+              HWY_ATTR { return hn::IfThenElseZero(hn::Gt(v, hn::Zero(Tag())), d); },
+          y,
+          dy);
+    case model::v1::ACTIVATION_LEAKY_RELU:
+      return Map(
+          count,
+          dx,
+          [](Vector v, Vector d) HWY_ATTR {
+            return hn::IfThenElse(hn::Gt(v, hn::Zero(Tag())), d, hn::Mul(d, Constant(kLeak)));
+          },
+          y,
+          dy);
+    case model::v1::ACTIVATION_GELU:
+      return Map(
+          count,
+          dx,
+          [](Vector v, Vector d) HWY_ATTR { return hn::Mul(d, GeluDerivative(v)); },
+          x,
+          dy);
+    default:
+      if (dx != dy) {
+        Map(
+            count, dx, [](Vector d) HWY_ATTR { return d; }, dy);
+      }
+  }
+}
+
+void SoftmaxRow(std::int64_t columns, const float* x, float* y) {
+  const Tag f;
+  const Vector lowest = Constant(hwy::LowestValue<float>());
+  Vector largest = lowest;
+  for (std::int64_t i = 0; i < columns; i += kLanes) {
+    const auto mask = hn::FirstN(f, static_cast<std::size_t>(columns - i));
+    const Vector value = hn::MaskedLoad(mask, f, x + i);
+    largest = hn::Max(largest, hn::IfThenElse(mask, value, lowest));
+  }
+  largest = hn::MaxOfLanes(f, largest);
+  Map(
+      columns, y, [&](Vector v) HWY_ATTR { return Exp(hn::Sub(v, largest)); }, x);
+  float sum = 0;
+  for (std::int64_t i = 0; i < columns; ++i) {
+    sum += y[i];
+  }
+  const Vector total = Constant(sum);
+  Map(
+      columns, y, [&](Vector v) HWY_ATTR { return hn::Div(v, total); }, y);
+}
+
+void SoftmaxRows(std::int64_t rows, std::int64_t columns, const float* x, float* y) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    SoftmaxRow(columns, x + row * columns, y + row * columns);
+  }
+}
+
+void MultiplyElements(std::int64_t count, const float* x, const float* factors, float* y) {
+  Map(
+      count, y, [](Vector v, Vector factor) HWY_ATTR { return hn::Mul(v, factor); }, x, factors);
+}
+
+}  // namespace millrace::network::kernels::HWY_NAMESPACE
+
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+namespace millrace::network::kernels {
+
+namespace {
+
+HWY_EXPORT(ActivateAll);
+HWY_EXPORT(ActivationGradientAll);
+HWY_EXPORT(SoftmaxRows);
+HWY_EXPORT(MultiplyElements);
+
+}  // namespace
+
+void AddElementwise(Table& table) {
+  table.activate = &HWY_DYNAMIC_DISPATCH(ActivateAll);
+  table.activation_gradient = &HWY_DYNAMIC_DISPATCH(ActivationGradientAll);
+  table.softmax = &HWY_DYNAMIC_DISPATCH(SoftmaxRows);
+  table.multiply = &HWY_DYNAMIC_DISPATCH(MultiplyElements);
+}
+
+}  // namespace millrace::network::kernels
+
+#endif  // HWY_ONCE
