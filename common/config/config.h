@@ -16,7 +16,9 @@ namespace millrace::config {
 ///
 /// Enum values are written in lower case without the type's prefix: `relu` for ACTIVATION_RELU.
 /// A message whose only use is a choice (a oneof of messages) reads as `sgd: {learning_rate: 0.1}`,
-/// or as a bare word for its defaults: `optimizer: adam`. Unknown keys and values fail with
+/// or as a bare word for its defaults: `optimizer: adam`. A given list or map replaces the one that
+/// was there. Anchors, aliases and tags are refused, as are more than 1 MiB, 64 levels or several
+/// documents. Unknown keys and values fail with
 /// INVALID_ARGUMENT: `{source}:{line}:{column}: unknown key 'epoch' in training`, and a fix that
 /// names the closest known one. Repeated keys, wrong types and numbers out of the field's range
 /// fail too. Nothing is changed on failure.
@@ -40,19 +42,20 @@ std::string Closest(std::string_view word, const std::vector<std::string>& candi
 
 /// What main() of a service does with its words: `--config FILE`, then MILLRACE_{NAME}_* variables,
 /// then `--{field} VALUE` or `--{field}=VALUE` (dashes for underscores; a boolean needs no value).
-/// `--help` and `--version` are reported through `action` for the caller to obey.
+/// `--help`, `--version` and `--probe` are reported through `action` for the caller to obey; with
+/// the first two nothing is filled.
 struct Words {
   enum class Action { kRun, kHelp, kVersion, kProbe };
   Action action = Action::kRun;
 };
 
+/// `words` are those after the program's own name. Nothing is changed on failure.
 absl::StatusOr<Words> FillFromWords(std::string_view name,
                                     const std::vector<std::string>& words,
                                     const std::vector<std::string>& environment,
                                     google::protobuf::Message& message);
 
-/// A help text made of the message's fields and the comments... one line a field: name, type,
-/// default.
+/// A help text made of the message's fields, one line each: flag, type, default.
 std::string Help(std::string_view program, const google::protobuf::Message& defaults);
 
 }  // namespace millrace::config
