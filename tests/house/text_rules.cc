@@ -71,7 +71,7 @@ Findings TooLong(const SourceFile& file) {
 Findings HeaderWithoutOpening(const SourceFile& file) {
   Findings findings;
   const std::vector<std::string> lines = Lines(file.text);
-  static const std::regex opening(R"(^// [A-Z][^:]*: \S.*)");
+  static const std::regex opening(R"(^// [A-Z`][^:]*: \S.*)");
   if (lines.empty() || !std::regex_match(lines.front(), opening)) {
     findings.push_back(file.path + ":1: the first line says `// Name: what it is`");
   }
@@ -162,8 +162,12 @@ Findings TestsWithoutHeader(const std::vector<SourceFile>& files) {
   static const std::regex test(R"(^tests/unit/(.+)_test\.cc$)");
   for (const SourceFile& file : files) {
     std::smatch match;
-    if (std::regex_match(file.path, match, test) && !Exists(files, match[1].str() + ".h")) {
-      findings.push_back(file.path + ": tests no header " + match[1].str() + ".h");
+    if (!std::regex_match(file.path, match, test)) {
+      continue;
+    }
+    const std::string tested = match[1].str();
+    if (!Exists(files, tested + ".h") && !Exists(files, tested + ".cc")) {
+      findings.push_back(file.path + ": there is no " + tested + ".h");
     }
   }
   return findings;

@@ -17,7 +17,8 @@ Findings NamelessRooms(const SourceFile& file);
 /// More than 400 lines in a header, 600 in a source.
 Findings TooLong(const SourceFile& file);
 
-/// A header whose first line is not `// Name: what it is`, or whose first line of code is not
+/// A header whose first line is not `// Name: what it is` (a command stands in
+/// backquotes), or whose first line of code is not
 /// `#pragma once`.
 Findings HeaderWithoutOpening(const SourceFile& file);
 
@@ -45,7 +46,8 @@ Findings PackageIsNotFolder(const SourceFile& file);
 /// A source or header that its folder's CMakeLists.txt, among `files`, does not list.
 Findings UnlistedSources(const std::vector<SourceFile>& files);
 
-/// A tests/unit/**/x_test.cc without its **/x.h among `files`.
+/// A tests/unit/**/x_test.cc without its **/x.h among `files`; or x.cc, where several sources
+/// implement one header.
 Findings TestsWithoutHeader(const std::vector<SourceFile>& files);
 
 /// A folder below `top` that holds sources of `files` and has no line "- `folder/`" in

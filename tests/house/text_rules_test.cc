@@ -50,6 +50,7 @@ TEST(TextRulesTest, LimitsTheLinesOfHeadersAndSources) {
 TEST(TextRulesTest, WantsAHeaderToSayWhatItIs) {
   const std::string good = "// Reader: rows of a file.\n//\n// More.\n\n#pragma once\n\nint f();\n";
   EXPECT_THAT(HeaderWithoutOpening({"a.h", good}), IsEmpty());
+  EXPECT_THAT(HeaderWithoutOpening({"a.h", "// `do it`: does it.\n#pragma once\n"}), IsEmpty());
   EXPECT_THAT(HeaderWithoutOpening({"a.h", "// rows of a file\n#pragma once\n"}),
               ElementsAre(HasSubstr("Name: what it is")));
   EXPECT_THAT(HeaderWithoutOpening({"a.h", "// Reader: rows.\n#include <map>\n#pragma once\n"}),
@@ -124,6 +125,7 @@ TEST(TextRulesTest, WantsEverySourceInItsFoldersList) {
 TEST(TextRulesTest, WantsATestToMirrorAHeader) {
   const SourceFile test = {"tests/unit/common/csv/reader_test.cc", ""};
   EXPECT_THAT(TestsWithoutHeader({{"common/csv/reader.h", ""}, test}), IsEmpty());
+  EXPECT_THAT(TestsWithoutHeader({{"common/csv/reader.cc", ""}, test}), IsEmpty());
   EXPECT_THAT(TestsWithoutHeader({{"common/features/reader.h", ""}, test}),
               ElementsAre(HasSubstr("common/csv/reader.h")));
 }
