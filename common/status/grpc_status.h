@@ -1,4 +1,4 @@
-// The one place where our errors become gRPC's, and back.
+// GrpcStatus: the one place where our errors become gRPC's, and back.
 
 #pragma once
 

@@ -1,4 +1,4 @@
-// Records of a text, as the tests of this folder compare them.
+// Records: the rows of a text, as the tests of this folder compare them.
 
 #pragma once
 
