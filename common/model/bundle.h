@@ -19,8 +19,9 @@ struct Bundle {
   std::vector<float> weights;  // all tensors of the manifest, in order
 };
 
-/// The bytes of a bundle. The same bundle gives the same bytes.
-/// INVALID_ARGUMENT when the weights do not have the tensors' sizes.
+/// The bytes of a bundle. The same bundle gives the same bytes. Sets lineage.weights_sha256 where
+/// it is empty. INVALID_ARGUMENT when the weights do not have the tensors' sizes, or another digest
+/// than the lineage says.
 absl::StatusOr<std::string> WriteBundle(const Bundle& bundle);
 
 /// Reads bytes that may come from anyone: sizes are checked before anything is allocated, products
