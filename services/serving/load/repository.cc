@@ -1,0 +1,261 @@
+#include "services/serving/load/repository.h"
+
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include <google/protobuf/util/time_util.h>
+
+#include "common/resource/name.h"
+#include "common/status/status.h"
+
+namespace millrace::serving {
+
+namespace {
+
+using storage::DatabaseRow;
+using storage::DatabaseValue;
+using storage::IntegerOf;
+using storage::TextOf;
+
+// `models.next` outlives a model's versions, so that a number never means two things.
+const std::vector<std::string>& Migrations() {
+  static const std::vector<std::string> migrations = {
+      "CREATE TABLE models (id TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT;"
+      "CREATE TABLE versions ("
+      "  key INTEGER PRIMARY KEY AUTOINCREMENT,"
+      "  model TEXT NOT NULL REFERENCES models(id),"
+      "  number INTEGER NOT NULL,"
+      "  sha256 TEXT NOT NULL,"
+      "  size_bytes INTEGER NOT NULL,"
+      "  create_us INTEGER NOT NULL,"
+      "  manifest BLOB NOT NULL,"
+      "  UNIQUE (model, number),"
+      "  UNIQUE (model, sha256)) STRICT;"
+      "CREATE TABLE shares ("
+      "  model TEXT NOT NULL,"
+      "  version INTEGER NOT NULL,"
+      "  percent INTEGER NOT NULL,"
+      "  PRIMARY KEY (model, version),"
+      "  FOREIGN KEY (model, version) REFERENCES versions(model, number)) STRICT;"};
+  return migrations;
+}
+
+constexpr char kColumns[] = "key, model, number, sha256, size_bytes, create_us, manifest";
+
+absl::StatusOr<v1::ModelVersion> FromRow(const DatabaseRow& row) {
+  v1::ModelVersion version;
+  version.set_name(
+      VersionName("models", TextOf(row[1]), static_cast<std::int32_t>(IntegerOf(row[2]))));
+  version.set_size_bytes(IntegerOf(row[4]));
+  *version.mutable_create_time() =
+      google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(IntegerOf(row[5]));
+  if (!version.mutable_manifest()->ParseFromString(storage::BytesOf(row[6]))) {
+    return DataLoss("the catalog's manifest of {} cannot be parsed", version.name());
+  }
+  model::v1::Lineage& lineage = *version.mutable_manifest()->mutable_lineage();
+  lineage.set_model_version(version.name());
+  lineage.set_bundle_sha256(TextOf(row[3]));
+  return version;
+}
+
+VersionRecord RecordOf(const std::string& model, std::int64_t number, const std::string& sha256) {
+  return {.model = model, .number = static_cast<std::int32_t>(number), .sha256 = sha256};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Repository>> Repository::Open(storage::FileSystem& files,
+                                                             const std::string& folder,
+                                                             const Clock& clock) {
+  RETURN_IF_ERROR(files.MakeFolder(folder));
+  ASSIGN_OR_RETURN(storage::FolderLock lock, storage::FolderLock::Take(folder));
+  std::unique_ptr<Repository> repository(new Repository(files, folder, clock, std::move(lock)));
+  RETURN_IF_ERROR(storage::PrepareFolder(files, folder + "/uploads"));
+  ASSIGN_OR_RETURN(repository->blobs_, storage::BlobStore::Open(files, folder + "/blobs"));
+  ASSIGN_OR_RETURN(repository->database_,
+                   storage::Database::Open(folder + "/models.db", Migrations()));
+  RETURN_IF_ERROR(repository->RemoveUnusedBlobs());
+  return repository;
+}
+
+absl::StatusOr<std::unique_ptr<storage::StagedFile>> Repository::Stage() {
+  return storage::StagedFile::Create(files_, folder_ + "/uploads");
+}
+
+absl::StatusOr<std::string> Repository::ReadStaged(const storage::StagedFile& file) {
+  ASSIGN_OR_RETURN(const auto readable, files_.Open(file.path()));
+  return readable->Read(0, readable->size());
+}
+
+absl::StatusOr<VersionRecord> Repository::Add(const std::string& model,
+                                              std::string_view bytes,
+                                              const model::v1::BundleManifest& manifest) {
+  const std::lock_guard lock(changing_);
+  // The blob first: a version in the catalog always has its bytes. A blob without a version is
+  // removed at the next start.
+  ASSIGN_OR_RETURN(const std::string sha256, blobs_->Put(bytes));
+  VersionRecord record;
+  const auto insert = [&]() -> absl::Status {
+    const auto size_bytes = static_cast<std::int64_t>(bytes.size());
+    ASSIGN_OR_RETURN(record, Insert(model, sha256, size_bytes, manifest.SerializeAsString()));
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(database_->Transact(insert));
+  return record;
+}
+
+absl::StatusOr<VersionRecord> Repository::Insert(const std::string& model,
+                                                 const std::string& sha256,
+                                                 std::int64_t size_bytes,
+                                                 const std::string& manifest) {
+  ASSIGN_OR_RETURN(const auto existing,
+                   database_->Query("SELECT number FROM versions WHERE model = ? AND sha256 = ?",
+                                    {model, sha256}));
+  if (!existing.empty()) {
+    return RecordOf(model, IntegerOf(existing[0][0]), sha256);
+  }
+  ASSIGN_OR_RETURN(const auto next,
+                   database_->Query("INSERT INTO models VALUES (?, 2) ON CONFLICT (id) DO UPDATE "
+                                    "SET next = next + 1 RETURNING next - 1",
+                                    {model}));
+  const std::int64_t number = IntegerOf(next[0][0]);
+  const auto now =
+      std::chrono::duration_cast<std::chrono::microseconds>(clock_.Now().time_since_epoch());
+  RETURN_IF_ERROR(database_
+                      ->Query("INSERT INTO versions (model, number, sha256, size_bytes, create_us, "
+                              "manifest) VALUES (?, ?, ?, ?, ?, ?)",
+                              {model,
+                               number,
+                               sha256,
+                               size_bytes,
+                               static_cast<std::int64_t>(now.count()),
+                               storage::Blob{manifest}})
+                      .status());
+  return RecordOf(model, number, sha256);
+}
+
+absl::StatusOr<std::string> Repository::Read(const VersionRecord& version) const {
+  return blobs_->Get(version.sha256);
+}
+
+absl::StatusOr<std::vector<VersionRecord>> Repository::Versions() {
+  ASSIGN_OR_RETURN(
+      const auto rows,
+      database_->Query("SELECT model, number, sha256 FROM versions ORDER BY model, number"));
+  std::vector<VersionRecord> versions;
+  versions.reserve(rows.size());
+  for (const DatabaseRow& row : rows) {
+    versions.push_back(RecordOf(TextOf(row[0]), IntegerOf(row[1]), TextOf(row[2])));
+  }
+  return versions;
+}
+
+absl::StatusOr<std::map<std::string, std::vector<v1::RouteShare>>> Repository::Routes() {
+  ASSIGN_OR_RETURN(
+      const auto rows,
+      database_->Query("SELECT model, version, percent FROM shares ORDER BY model, version"));
+  std::map<std::string, std::vector<v1::RouteShare>> routes;
+  for (const DatabaseRow& row : rows) {
+    v1::RouteShare& share = routes[TextOf(row[0])].emplace_back();
+    share.set_version(static_cast<std::int32_t>(IntegerOf(row[1])));
+    share.set_percent(static_cast<std::int32_t>(IntegerOf(row[2])));
+  }
+  return routes;
+}
+
+absl::Status Repository::SetRoute(const std::string& model,
+                                  const std::vector<v1::RouteShare>& shares) {
+  return database_->Transact([&]() -> absl::Status {
+    RETURN_IF_ERROR(database_->Query("DELETE FROM shares WHERE model = ?", {model}).status());
+    for (const v1::RouteShare& share : shares) {
+      RETURN_IF_ERROR(database_
+                          ->Query("INSERT INTO shares VALUES (?, ?, ?)",
+                                  {model,
+                                   static_cast<std::int64_t>(share.version()),
+                                   static_cast<std::int64_t>(share.percent())})
+                          .status());
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<v1::ModelVersion> Repository::Get(const std::string& model, std::int32_t number) {
+  ASSIGN_OR_RETURN(const auto rows,
+                   database_->Query(std::string("SELECT ") + kColumns +
+                                        " FROM versions WHERE model = ? AND number = ?",
+                                    {model, static_cast<std::int64_t>(number)}));
+  if (rows.empty()) {
+    return NotFound("there is no {}", VersionName("models", model, number));
+  }
+  return FromRow(rows[0]);
+}
+
+absl::StatusOr<std::vector<Repository::Listed>> Repository::List(const std::string& model,
+                                                                 std::int64_t before,
+                                                                 std::int32_t count) {
+  ASSIGN_OR_RETURN(
+      const auto rows,
+      database_->Query(std::string("SELECT ") + kColumns +
+                           " FROM versions WHERE (?1 = '' OR model = ?1) AND (?2 = 0 OR key < ?2) "
+                           "ORDER BY key DESC LIMIT ?3",
+                       {model, before, static_cast<std::int64_t>(count)}));
+  std::vector<Listed> listed;
+  listed.reserve(rows.size());
+  for (const DatabaseRow& row : rows) {
+    ASSIGN_OR_RETURN(v1::ModelVersion version, FromRow(row));
+    version.mutable_manifest()->clear_schema();
+    version.mutable_manifest()->clear_transforms();
+    version.mutable_manifest()->clear_train_statistics();
+    listed.push_back({.key = IntegerOf(row[0]), .version = std::move(version)});
+  }
+  return listed;
+}
+
+absl::Status Repository::CheckUnrouted(const std::string& model, std::int32_t number) {
+  ASSIGN_OR_RETURN(const auto shares,
+                   database_->Query("SELECT percent FROM shares WHERE model = ? AND version = ?",
+                                    {model, static_cast<std::int64_t>(number)}));
+  ASSIGN_OR_RETURN(
+      const auto others,
+      database_->Query("SELECT 1 FROM versions WHERE model = ? AND number <> ? LIMIT 1",
+                       {model, static_cast<std::int64_t>(number)}));
+  if (shares.empty() || others.empty()) {
+    return absl::OkStatus();
+  }
+  return WithFix(FailedPrecondition("{} gets {} percent of its model's traffic",
+                                    VersionName("models", model, number),
+                                    IntegerOf(shares[0][0])),
+                 "set a route without this version first");
+}
+
+absl::Status Repository::Delete(const std::string& model, std::int32_t number) {
+  const std::lock_guard lock(changing_);
+  RETURN_IF_ERROR(Get(model, number).status());
+  const auto remove = [&]() -> absl::Status {
+    RETURN_IF_ERROR(CheckUnrouted(model, number));
+    const DatabaseRow which = {model, static_cast<std::int64_t>(number)};
+    RETURN_IF_ERROR(
+        database_->Query("DELETE FROM shares WHERE model = ? AND version = ?", which).status());
+    return database_->Query("DELETE FROM versions WHERE model = ? AND number = ?", which).status();
+  };
+  RETURN_IF_ERROR(database_->Transact(remove));
+  return RemoveUnusedBlobs();
+}
+
+absl::Status Repository::RemoveUnusedBlobs() {
+  ASSIGN_OR_RETURN(const std::vector<VersionRecord> versions, Versions());
+  std::set<std::string> used;
+  for (const VersionRecord& version : versions) {
+    used.insert(version.sha256);
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> stored, blobs_->List());
+  for (const std::string& sha256 : stored) {
+    if (used.count(sha256) == 0) {
+      RETURN_IF_ERROR(blobs_->Remove(sha256));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace millrace::serving

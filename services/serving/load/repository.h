@@ -1,0 +1,111 @@
+// Repository: the bundles that were accepted, durable, and the catalog of them.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "millrace/serving/v1/serving_service.pb.h"
+
+#include "common/clock/clock.h"
+#include "common/storage/blob_store.h"
+#include "common/storage/database.h"
+#include "common/storage/file_system.h"
+
+namespace millrace::serving {
+
+/// One accepted bundle.
+struct VersionRecord {
+  std::string model;
+  std::int32_t number = 0;
+  std::string sha256;  // of the bundle, 64 hexadecimal digits
+};
+
+/// Models, their versions and their routes under one folder: `models.db`, `blobs/` and `uploads/`.
+/// What a call acknowledged is on the medium. Thread-safe; calls wait for the disk.
+class Repository {
+ public:
+  /// Takes the folder's lock; removes what an interrupted upload or deletion left.
+  static absl::StatusOr<std::unique_ptr<Repository>> Open(storage::FileSystem& files,
+                                                          const std::string& folder,
+                                                          const Clock& clock);
+
+  /// A file to receive an upload in.
+  absl::StatusOr<std::unique_ptr<storage::StagedFile>> Stage();
+
+  /// The bytes of a staged upload after its Close().
+  absl::StatusOr<std::string> ReadStaged(const storage::StagedFile& file);
+
+  /// Stores a verified bundle as the model's next version. The same bytes again return the version
+  /// that they already are. Numbers count from 1 and are never used again.
+  absl::StatusOr<VersionRecord> Add(const std::string& model,
+                                    std::string_view bytes,
+                                    const model::v1::BundleManifest& manifest);
+
+  /// The bytes of a bundle; DATA_LOSS when they are damaged, NOT_FOUND when they are gone.
+  [[nodiscard]] absl::StatusOr<std::string> Read(const VersionRecord& version) const;
+
+  /// All versions, by model and number.
+  absl::StatusOr<std::vector<VersionRecord>> Versions();
+
+  /// The shares that routes name, by model; models without are absent.
+  absl::StatusOr<std::map<std::string, std::vector<v1::RouteShare>>> Routes();
+
+  /// Replaces a model's shares. Requires: all versions exist.
+  absl::Status SetRoute(const std::string& model, const std::vector<v1::RouteShare>& shares);
+
+  /// One version without its traffic; NOT_FOUND.
+  absl::StatusOr<v1::ModelVersion> Get(const std::string& model, std::int32_t number);
+
+  /// Up to `count` versions that are older than the one of `before` (0: from the newest), with
+  /// their keys for the next call; of all models or of one. Manifests without schema, transforms
+  /// and statistics.
+  struct Listed {
+    std::int64_t key = 0;
+    v1::ModelVersion version;
+  };
+
+  absl::StatusOr<std::vector<Listed>> List(const std::string& model,
+                                           std::int64_t before,
+                                           std::int32_t count);
+
+  /// Removes a version: NOT_FOUND, or FAILED_PRECONDITION while the model's route names it and
+  /// another version could be named instead.
+  absl::Status Delete(const std::string& model, std::int32_t number);
+
+ private:
+  Repository(storage::FileSystem& files,
+             std::string folder,
+             const Clock& clock,
+             storage::FolderLock lock)
+      : files_(files),
+        folder_(std::move(folder)),
+        clock_(clock),
+        lock_(std::move(lock)) {}
+
+  absl::StatusOr<VersionRecord> Insert(const std::string& model,
+                                       const std::string& sha256,
+                                       std::int64_t size_bytes,
+                                       const std::string& manifest);
+  absl::Status CheckUnrouted(const std::string& model, std::int32_t number);
+  absl::Status RemoveUnusedBlobs();
+
+  storage::FileSystem& files_;
+  std::string folder_;
+  const Clock& clock_;
+  storage::FolderLock lock_;
+  std::mutex changing_;  // held while blobs and catalog do not agree
+  std::unique_ptr<storage::BlobStore> blobs_;
+  std::unique_ptr<storage::Database> database_;
+};
+
+}  // namespace millrace::serving

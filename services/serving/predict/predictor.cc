@@ -1,0 +1,172 @@
+#include "services/serving/predict/predictor.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "common/status/status.h"
+
+namespace millrace::serving {
+
+namespace {
+
+using google::protobuf::RepeatedPtrField;
+
+// Microseconds to read one cell and to write one row's answer, measured generously.
+constexpr double kCellMicroseconds = 0.05;
+constexpr double kRowMicroseconds = 0.2;
+
+// The binding of the column list that a thread saw last with some predictor.
+struct CachedBinding {
+  std::uint64_t serial = 0;
+  std::vector<std::string> columns;
+  std::optional<features::Transformer::Binding> binding;
+};
+
+// What a thread computes in.
+struct Scratch {
+  std::vector<float> x;
+  std::vector<float> y;
+  std::vector<float> answers;
+  network::InferenceScratch network;
+  // Clients repeat their column lists, and a thread serves a few models: a slot each.
+  std::array<CachedBinding, 8> bindings;
+};
+
+Scratch& ThisThreadsScratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+std::uint64_t NextSerial() {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+std::span<float> Sized(std::int64_t size, std::vector<float>& buffer) {
+  const auto count = static_cast<std::size_t>(size);
+  if (buffer.size() < count) {
+    buffer.resize(count);
+  }
+  return std::span(buffer).first(count);
+}
+
+bool IsSame(const std::vector<std::string>& cached, const RepeatedPtrField<std::string>& columns) {
+  return std::equal(cached.begin(), cached.end(), columns.begin(), columns.end());
+}
+
+// The label, and what training set aside: a client that sends whole rows of its file may leave them
+// in.
+std::vector<std::string> ColumnsWithoutFeatures(const schema::v1::Schema& schema,
+                                                const schema::v1::TransformSet& set) {
+  std::set<std::string_view> features;
+  for (const schema::v1::FeatureTransform& feature : set.features()) {
+    features.insert(feature.column().name());
+  }
+  std::vector<std::string> others;
+  for (const schema::v1::Column& column : schema.columns()) {
+    if (features.count(column.name()) == 0) {
+      others.push_back(column.name());
+    }
+  }
+  return others;
+}
+
+absl::Status CheckRowCount(int rows) {
+  if (rows < 1 || rows > kRowsMax) {
+    return InvalidArgument("a request must have 1 to {} rows, found {}", kRowsMax, rows);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Predictor::Predictor(const schema::v1::Schema& schema,
+                     const features::Transformer& transformer,
+                     const network::InferencePlan& plan,
+                     const network::Loss& loss)
+    : serial_(NextSerial()),
+      transformer_(transformer),
+      plan_(plan),
+      loss_(loss),
+      ignored_(ColumnsWithoutFeatures(schema, transformer.set())) {}
+
+absl::StatusOr<const features::Transformer::Binding*> Predictor::Bind(
+    const RepeatedPtrField<std::string>& columns) const {
+  auto& bindings = ThisThreadsScratch().bindings;
+  CachedBinding& cached = bindings[serial_ % bindings.size()];
+  if (cached.serial == serial_ && IsSame(cached.columns, columns)) {
+    return &*cached.binding;
+  }
+  const std::vector<std::string_view> names(columns.begin(), columns.end());
+  ASSIGN_OR_RETURN(features::Transformer::Binding binding, transformer_.Bind(names, ignored_));
+  cached.serial = serial_;
+  cached.columns.assign(columns.begin(), columns.end());
+  cached.binding = std::move(binding);
+  return &*cached.binding;
+}
+
+absl::Status Predictor::Predict(const RepeatedPtrField<std::string>& columns,
+                                const RepeatedPtrField<schema::v1::Row>& rows,
+                                RepeatedPtrField<v1::Prediction>& predictions) const {
+  RETURN_IF_ERROR(CheckRowCount(rows.size()));
+  ASSIGN_OR_RETURN(const features::Transformer::Binding* const binding, Bind(columns));
+  Scratch& scratch = ThisThreadsScratch();
+  const auto inputs = static_cast<std::size_t>(input_count());
+  const std::span<float> x = Sized(rows.size() * input_count(), scratch.x);
+  for (int row = 0; row < rows.size(); ++row) {
+    const std::span<float> target = x.subspan(static_cast<std::size_t>(row) * inputs, inputs);
+    if (absl::Status status = transformer_.Encode(*binding, rows[row], target); !status.ok()) {
+      return Annotate(status, fmt::format("rows[{}]", row));
+    }
+  }
+  const std::span<float> answers = Sized(rows.size() * answer_count(), scratch.answers);
+  RETURN_IF_ERROR(Infer(rows.size(), x, answers));
+  const auto width = static_cast<std::size_t>(answer_count());
+  predictions.Clear();
+  predictions.Reserve(rows.size());
+  for (std::size_t row = 0; row < static_cast<std::size_t>(rows.size()); ++row) {
+    Answer(answers.subspan(row * width, width), *predictions.Add());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Predictor::Infer(std::int64_t rows,
+                              std::span<const float> x,
+                              std::span<float> answers) const {
+  Scratch& scratch = ThisThreadsScratch();
+  const std::span<float> y = Sized(rows * plan_.network().outputs(), scratch.y);
+  plan_.Run(rows, x, y, scratch.network);
+  loss_.Probabilities(rows, y, answers);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (!std::isfinite(answers[i])) {
+      return InvalidArgument(
+          "rows[{}] is so far from what the model was trained on that its answer "
+          "is not a finite number",
+          i / static_cast<std::size_t>(answer_count()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+double Predictor::EstimateMicroseconds(std::int64_t rows, std::int64_t columns) const {
+  return plan_.EstimateMicroseconds(rows) + static_cast<double>(rows) * kRowMicroseconds +
+         static_cast<double>(rows * std::max(columns, input_count())) * kCellMicroseconds;
+}
+
+void Predictor::Answer(std::span<const float> answers, v1::Prediction& prediction) const {
+  if (classes().empty()) {
+    prediction.set_value(answers[0]);
+    return;
+  }
+  prediction.mutable_probabilities()->Assign(answers.begin(), answers.end());
+  const auto best = std::max_element(answers.begin(), answers.end()) - answers.begin();
+  prediction.set_label(classes().Get(static_cast<int>(best)));
+}
+
+}  // namespace millrace::serving

@@ -1,0 +1,123 @@
+#include "services/serving/rpc/inference_service.h"
+
+#include <utility>
+#include <vector>
+
+#include "common/rpc/reply.h"
+#include "common/status/status.h"
+#include "services/serving/rpc/compute.h"
+#include "services/serving/rpc/inference_tensors.h"
+
+namespace millrace::serving {
+
+namespace {
+
+const std::string& OutputName(const Predictor& predictor) {
+  static const std::string probabilities = "probabilities";
+  static const std::string value = "value";
+  return predictor.classes().empty() ? value : probabilities;
+}
+
+void AddMetadata(const std::string& name,
+                 std::int64_t columns,
+                 inference::ModelMetadataResponse::TensorMetadata& tensor) {
+  tensor.set_name(name);
+  tensor.set_datatype("FP32");
+  tensor.add_shape(-1);
+  tensor.add_shape(columns);
+}
+
+absl::Status Infer(const ServedVersion& version,
+                   const inference::ModelInferRequest& request,
+                   inference::ModelInferResponse& response) {
+  thread_local std::vector<float> x;
+  thread_local std::vector<float> answers;
+  const Predictor& predictor = version.predictor();
+  const std::string& output = OutputName(predictor);
+  RETURN_IF_ERROR(CheckRequestedOutputs(request, output));
+  ASSIGN_OR_RETURN(const std::int64_t rows, ReadFeatures(request, predictor.input_count(), x));
+  answers.resize(static_cast<std::size_t>(rows * predictor.answer_count()));
+  RETURN_IF_ERROR(predictor.Infer(rows, x, answers));
+  response.Clear();
+  response.set_model_name(request.model_name());
+  response.set_model_version(std::to_string(version.number()));
+  response.set_id(request.id());
+  AddOutput(output, rows, answers, response);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+InferenceService::InferenceService(const ServedModels& models, rpc::Pool& compute)
+    : models_(models),
+      compute_(compute) {
+  SetMessageAllocatorFor_ModelInfer(&infer_messages_);
+}
+
+grpc::ServerUnaryReactor* InferenceService::ServerLive(
+    grpc::CallbackServerContext* context,
+    const inference::ServerLiveRequest* /*request*/,
+    inference::ServerLiveResponse* response) {
+  response->set_live(true);
+  return rpc::Reply(*context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* InferenceService::ServerReady(
+    grpc::CallbackServerContext* context,
+    const inference::ServerReadyRequest* /*request*/,
+    inference::ServerReadyResponse* response) {
+  response->set_ready(true);  // the server starts when its models are loaded
+  return rpc::Reply(*context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerContext* context,
+                                                       const inference::ModelReadyRequest* request,
+                                                       inference::ModelReadyResponse* response) {
+  response->set_ready(models_.Look(request->name(), request->version()).ok());
+  return rpc::Reply(*context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
+    grpc::CallbackServerContext* context,
+    const inference::ServerMetadataRequest* /*request*/,
+    inference::ServerMetadataResponse* response) {
+  response->set_name("millrace");
+  response->set_version(MILLRACE_VERSION);
+  return rpc::Reply(*context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
+    grpc::CallbackServerContext* context,
+    const inference::ModelMetadataRequest* request,
+    inference::ModelMetadataResponse* response) {
+  const auto version = models_.Look(request->name(), request->version());
+  if (!version.ok()) {
+    return rpc::Reply(*context, version.status());
+  }
+  const Predictor& predictor = (*version)->predictor();
+  response->set_name(request->name());
+  for (const std::int32_t number : models_.VersionsOf(request->name())) {
+    response->add_versions(std::to_string(number));
+  }
+  response->set_platform("millrace");
+  AddMetadata(kInputName, predictor.input_count(), *response->add_inputs());
+  AddMetadata(OutputName(predictor), predictor.answer_count(), *response->add_outputs());
+  return rpc::Reply(*context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerContext* context,
+                                                       const inference::ModelInferRequest* request,
+                                                       inference::ModelInferResponse* response) {
+  auto version = models_.Find(request->model_name(), request->model_version());
+  if (!version.ok()) {
+    return rpc::Reply(*context, version.status());
+  }
+  const double microseconds =
+      (*version)->predictor().EstimateMicroseconds(ClaimedRows(*request), 0);
+  return Compute(
+      *context, compute_, microseconds, [version = *std::move(version), request, response] {
+        return Infer(*version, *request, *response);
+      });
+}
+
+}  // namespace millrace::serving

@@ -1,0 +1,48 @@
+// InferenceService: the Open Inference Protocol over the same models.
+
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include "common/rpc/pool.h"
+#include "inference/open_inference_grpc.grpc.pb.h"
+#include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/message_pool.h"
+
+namespace millrace::serving {
+
+/// A model has one input, `features` [rows, inputs], of rows that the client has transformed
+/// itself, and one output: `probabilities` [rows, classes], or `value` [rows, 1] for a regression.
+/// Model names are ids without `models/`, versions are numbers; an empty one means what the route
+/// chooses. Parameters that clients add to requests are passed over. Thread-safe.
+class InferenceService final : public inference::GRPCInferenceService::CallbackService {
+ public:
+  /// Owns neither; both must outlive the server. `compute` takes what is too large for a reactor.
+  InferenceService(const ServedModels& models, rpc::Pool& compute);
+
+  grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
+                                       const inference::ServerLiveRequest* request,
+                                       inference::ServerLiveResponse* response) override;
+  grpc::ServerUnaryReactor* ServerReady(grpc::CallbackServerContext* context,
+                                        const inference::ServerReadyRequest* request,
+                                        inference::ServerReadyResponse* response) override;
+  grpc::ServerUnaryReactor* ModelReady(grpc::CallbackServerContext* context,
+                                       const inference::ModelReadyRequest* request,
+                                       inference::ModelReadyResponse* response) override;
+  grpc::ServerUnaryReactor* ServerMetadata(grpc::CallbackServerContext* context,
+                                           const inference::ServerMetadataRequest* request,
+                                           inference::ServerMetadataResponse* response) override;
+  grpc::ServerUnaryReactor* ModelMetadata(grpc::CallbackServerContext* context,
+                                          const inference::ModelMetadataRequest* request,
+                                          inference::ModelMetadataResponse* response) override;
+  grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context,
+                                       const inference::ModelInferRequest* request,
+                                       inference::ModelInferResponse* response) override;
+
+ private:
+  const ServedModels& models_;
+  rpc::Pool& compute_;
+  MessagePool<inference::ModelInferRequest, inference::ModelInferResponse> infer_messages_;
+};
+
+}  // namespace millrace::serving

@@ -1,0 +1,57 @@
+// ServingService: the gRPC adapter of serving.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include <grpcpp/grpcpp.h>
+
+#include "millrace/serving/v1/serving_service.grpc.pb.h"
+
+#include "common/rpc/pool.h"
+#include "services/serving/load/repository.h"
+#include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/message_pool.h"
+
+namespace millrace::serving {
+
+/// What the adapters call; not owned, must outlive the server.
+struct ServingParts {
+  Repository& repository;
+  ServedModels& models;
+  rpc::Pool& compute;  // predictions that are too large for a reactor
+  rpc::Pool& disk;     // everything that waits: uploads and the catalog
+  std::int64_t upload_bytes_max = std::int64_t{1} << 30;
+};
+
+/// Errors are those of the parts; proto/millrace/serving/v1 says what each call does. Thread-safe.
+class ServingService final : public v1::ServingService::CallbackService {
+ public:
+  explicit ServingService(const ServingParts& parts);
+
+  grpc::ServerReadReactor<v1::UploadModelRequest>* UploadModel(grpc::CallbackServerContext* context,
+                                                               v1::ModelVersion* response) override;
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
+                                       const v1::ListModelsRequest* request,
+                                       v1::ListModelsResponse* response) override;
+  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
+                                     const v1::GetModelRequest* request,
+                                     v1::ModelVersion* response) override;
+  grpc::ServerUnaryReactor* SetRoute(grpc::CallbackServerContext* context,
+                                     const v1::SetRouteRequest* request,
+                                     v1::Route* response) override;
+  grpc::ServerUnaryReactor* DeleteModelVersion(grpc::CallbackServerContext* context,
+                                               const v1::DeleteModelVersionRequest* request,
+                                               v1::DeleteModelVersionResponse* response) override;
+  grpc::ServerUnaryReactor* Predict(grpc::CallbackServerContext* context,
+                                    const v1::PredictRequest* request,
+                                    v1::PredictResponse* response) override;
+
+ private:
+  ServingParts parts_;
+  std::atomic<int> uploads_{0};  // streams that are open now
+  MessagePool<v1::PredictRequest, v1::PredictResponse> predict_messages_;
+};
+
+}  // namespace millrace::serving

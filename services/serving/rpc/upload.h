@@ -1,0 +1,60 @@
+// Upload: one UploadModel stream.
+
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include <absl/status/status.h>
+#include <grpcpp/grpcpp.h>
+
+#include "millrace/serving/v1/serving_service.pb.h"
+
+#include "common/storage/blob_store.h"
+#include "common/transfer/transfer.h"
+#include "services/serving/rpc/serving_service.h"
+
+namespace millrace::serving {
+
+/// Streams that may be open at once; one more is refused.
+constexpr int kUploadsMax = 8;
+
+/// Takes a header, chunks and a close, and makes a version of them. Each message is worked on by
+/// the disk pool, and the next one read only afterwards, so a fast sender waits for a slow disk.
+/// What was received is removed with this object, which deletes itself when the call is done.
+class Upload final : public grpc::ServerReadReactor<v1::UploadModelRequest> {
+ public:
+  /// `open` counts the streams of the service.
+  Upload(const ServingParts& parts,
+         std::atomic<int>& open,
+         grpc::CallbackServerContext& context,
+         v1::ModelVersion& response);
+
+  ~Upload() override { --open_; }
+
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+
+  void OnReadDone(bool ok) override;
+
+  void OnDone() override { delete this; }
+
+ private:
+  // Works on message_; on the disk pool.
+  void Step();
+  absl::Status Take();
+  absl::Status TakeHeader(const v1::UploadHeader& header);
+  absl::Status TakeClose(const transfer::v1::Close& close);
+
+  ServingParts parts_;
+  std::atomic<int>& open_;
+  grpc::CallbackServerContext& context_;
+  v1::ModelVersion& response_;
+  v1::UploadModelRequest message_;
+  std::string model_;
+  std::unique_ptr<storage::StagedFile> file_;  // set by the header
+  transfer::Receiver receiver_;
+};
+
+}  // namespace millrace::serving
