@@ -5,6 +5,8 @@
 #include <regex>
 #include <sstream>
 
+#include <fmt/core.h>
+
 namespace millrace::house {
 namespace {
 
@@ -60,7 +62,7 @@ Findings ForEachLink(const Layers& layers, const Offence& offence) {
     for (const std::string& linked : links) {
       const std::string why = offence(folder, linked);
       if (!why.empty()) {
-        findings.push_back(folder + "/CMakeLists.txt links " + linked + ": " + why);
+        findings.push_back(fmt::format("{}/CMakeLists.txt links {}: {}", folder, linked, why));
       }
     }
   }
@@ -213,14 +215,17 @@ Findings UnlinkedIncludes(const SourceFile& file,
   const std::string folder = FolderOf(file.path);
   const auto links = layers.find(folder);
   if (links == layers.end()) {
-    return {file.path + ": " + folder + " is no library or program of CMake"};
+    return {fmt::format("{}: {} is no library or program of CMake", file.path, folder)};
   }
   for (const std::string& line : Lines(file.text)) {
     const std::string path = QuotedInclude(line);
     const std::string owner = OwnerOf(path, protos);
     if (!owner.empty() && owner != folder && !Reaches(links->second, owner, protos)) {
-      findings.push_back(file.path + ": includes " + path + ", but " + folder +
-                         "/CMakeLists.txt does not link " + owner);
+      findings.push_back(fmt::format("{}: includes {}, but {}/CMakeLists.txt does not link {}",
+                                     file.path,
+                                     path,
+                                     folder,
+                                     owner));
     }
   }
   return findings;
@@ -283,8 +288,8 @@ Findings LongIncludeChains(const std::vector<SourceFile>& files, int longest) {
   for (const SourceFile& file : files) {
     const int chain = graph.Chain(file.path);
     if (chain > longest) {
-      findings.push_back(file.path + ": a chain of " + std::to_string(chain) +
-                         " own headers, at most " + std::to_string(longest));
+      findings.push_back(
+          fmt::format("{}: a chain of {} own headers, at most {}", file.path, chain, longest));
     }
   }
   findings.insert(findings.end(), graph.circles().begin(), graph.circles().end());

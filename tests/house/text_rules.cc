@@ -4,6 +4,8 @@
 #include <regex>
 #include <set>
 
+#include <fmt/core.h>
+
 namespace millrace::house {
 namespace {
 
@@ -11,7 +13,7 @@ constexpr std::size_t kHeaderLinesMax = 400;
 constexpr std::size_t kSourceLinesMax = 600;
 
 std::string Place(const SourceFile& file, std::size_t index) {
-  return file.path + ":" + std::to_string(index + 1) + ": ";
+  return fmt::format("{}:{}: ", file.path, index + 1);
 }
 
 // One finding for each line of `text` that `pattern` matches. `text` is the file's own or made of
@@ -63,8 +65,7 @@ Findings NamelessRooms(const SourceFile& file) {
 Findings TooLong(const SourceFile& file) {
   const std::size_t most = file.path.ends_with(".h") ? kHeaderLinesMax : kSourceLinesMax;
   const std::size_t lines = Lines(file.text).size();
-  return lines > most ? Findings{file.path + ": " + std::to_string(lines) + " lines, at most " +
-                                 std::to_string(most)}
+  return lines > most ? Findings{fmt::format("{}: {} lines, at most {}", file.path, lines, most)}
                       : Findings{};
 }
 
@@ -151,7 +152,7 @@ Findings UnlistedSources(const std::vector<SourceFile>& files) {
     const std::regex name("(^|[\\s(])" + NameOf(file.path) + "($|[\\s)])");
     const bool test_header = file.path.starts_with("tests/") && file.path.ends_with(".h");
     if (!test_header && !std::regex_search(TextOf(files, list), name)) {
-      findings.push_back(file.path + ": " + list + " does not list it");
+      findings.push_back(fmt::format("{}: {} does not list it", file.path, list));
     }
   }
   return findings;
@@ -167,7 +168,7 @@ Findings TestsWithoutHeader(const std::vector<SourceFile>& files) {
     }
     const std::string tested = match[1].str();
     if (!Exists(files, tested + ".h") && !Exists(files, tested + ".cc")) {
-      findings.push_back(file.path + ": there is no " + tested + ".h");
+      findings.push_back(fmt::format("{}: there is no {}.h", file.path, tested));
     }
   }
   return findings;
@@ -186,12 +187,13 @@ Findings FoldersWithoutLine(const std::vector<SourceFile>& files, std::string_vi
   Findings findings;
   for (const std::string& folder : folders) {
     if (!named.contains(folder)) {
-      findings.push_back(prefix + "README.md: has no line for `" + folder + "/`");
+      findings.push_back(fmt::format("{}README.md: has no line for `{}/`", prefix, folder));
     }
   }
   for (const std::string& folder : named) {
     if (!folders.contains(folder)) {
-      findings.push_back(prefix + "README.md: names `" + folder + "/`, which does not exist");
+      findings.push_back(
+          fmt::format("{}README.md: names `{}/`, which does not exist", prefix, folder));
     }
   }
   return findings;
