@@ -1,6 +1,7 @@
 #include "tests/house/text_rules.h"
 
 #include <algorithm>
+#include <cctype>
 #include <regex>
 #include <set>
 
@@ -49,6 +50,23 @@ std::set<std::string> FoldersNamedIn(const std::string& readme) {
     }
   }
   return folders;
+}
+
+// The size of the string or character literal that `text` begins with, or 0. A quote behind a
+// letter or digit, as in 1'000, begins none; `before` is the code so far. A literal ends with its
+// line at the latest, so a raw one with quotes inside misleads for one line only.
+std::size_t LiteralSize(std::string_view text, std::string_view before) {
+  const char quote = text.front();
+  const bool separator = quote == '\'' && !before.empty() &&
+                         std::isalnum(static_cast<unsigned char>(before.back())) != 0;
+  if ((quote != '"' && quote != '\'') || separator) {
+    return 0;
+  }
+  std::size_t end = 1;
+  while (end < text.size() && text[end] != quote && text[end] != '\n') {
+    end += text[end] == '\\' ? 2U : 1U;
+  }
+  return std::min(end + 1, text.size());
 }
 
 }  // namespace
@@ -200,9 +218,18 @@ Findings FoldersWithoutLine(const std::vector<SourceFile>& files, std::string_vi
 }
 
 std::string CodeOnly(std::string_view text) {
-  static const std::regex literal(R"re("([^"\\\n]|\\.)*")re");
-  static const std::regex comment("//[^\n]*");
-  return std::regex_replace(std::regex_replace(std::string(text), literal, "\"\""), comment, "");
+  std::string code;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string_view rest = text.substr(at);
+    const std::size_t skipped = rest.starts_with("//") ? rest.find('\n') : LiteralSize(rest, code);
+    if (skipped == 0) {
+      code += rest.front();
+      ++at;
+    } else {
+      at = skipped == std::string_view::npos ? text.size() : at + skipped;
+    }
+  }
+  return code;
 }
 
 }  // namespace millrace::house

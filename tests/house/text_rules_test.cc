@@ -139,8 +139,13 @@ TEST(TextRulesTest, WantsALineForEveryFolder) {
   EXPECT_THAT(FoldersWithoutLine({readme}, "common"), ElementsAre(HasSubstr("does not exist")));
 }
 
-TEST(TextRulesTest, SeparatesCodeFromCommentsAndQuotes) {
-  EXPECT_EQ(CodeOnly("a(\"b // \\\" c\");  // d\ne\n"), "a(\"\");  \ne\n");
+TEST(TextRulesTest, SeparatesCodeFromCommentsAndLiterals) {
+  EXPECT_EQ(CodeOnly("a(\"b // \\\" c\");  // d\ne\n"), "a();  \ne\n");
+  EXPECT_EQ(CodeOnly("f('\"', 1'000, b)"), "f(, 1'000, b)");
+  EXPECT_EQ(CodeOnly("a // no end of line"), "a ");
+  EXPECT_EQ(
+      CodeOnly(std::string(1'000'000, 'x') + "\"" + std::string(1'000'000, 'y') + "\"").size(),
+      1'000'000U);
 }
 
 }  // namespace
