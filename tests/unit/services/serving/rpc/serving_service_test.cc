@@ -1,0 +1,222 @@
+#include "services/serving/rpc/serving_service.h"
+
+#include <atomic>
+#include <map>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/status/grpc_status.h"
+#include "common/status/status.h"
+#include "tests/unit/services/serving/rpc/serving_stack.h"
+
+namespace millrace::serving {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class ServingServiceTest : public ServingStackTest {
+ protected:
+  static v1::PredictRequest Request(int rows = 1) {
+    v1::PredictRequest request;
+    request.set_model("models/m");
+    request.add_columns("age");
+    request.add_columns("colour");
+    for (int i = 0; i < rows; ++i) {
+      schema::v1::Row& row = *request.add_rows();
+      row.add_values()->set_number(20 + i);
+      row.add_values()->set_text("red");
+    }
+    return request;
+  }
+
+  grpc::Status Predict(const v1::PredictRequest& request) {
+    Call call;
+    response_.Clear();
+    return stack_->stub->Predict(&call.context, request, &response_);
+  }
+
+  grpc::Status SetRoute(const std::vector<std::pair<int, int>>& shares) {
+    Call call;
+    v1::SetRouteRequest request;
+    request.mutable_route()->set_model("models/m");
+    for (const auto& [version, percent] : shares) {
+      v1::RouteShare& share = *request.mutable_route()->add_shares();
+      share.set_version(version);
+      share.set_percent(percent);
+    }
+    v1::Route route;
+    return stack_->stub->SetRoute(&call.context, request, &route);
+  }
+
+  v1::PredictResponse response_;
+};
+
+TEST_F(ServingServiceTest, PredictAnswersWithLineageTaskAndClasses) {
+  Add("m", SmallBytes(1));
+
+  ASSERT_TRUE(Predict(Request()).ok());
+
+  EXPECT_EQ(response_.lineage().model_version(), "models/m/versions/1");
+  EXPECT_EQ(response_.lineage().run(), "runs/r-1");
+  EXPECT_EQ(response_.task(), schema::v1::TASK_BINARY);
+  EXPECT_THAT(response_.classes(), ElementsAre("no", "yes"));
+  ASSERT_EQ(response_.predictions_size(), 1);
+  EXPECT_EQ(response_.predictions(0).probabilities_size(), 2);
+}
+
+TEST_F(ServingServiceTest, ASpellingOfMissingEqualsAMissingCell) {
+  Add("m", SmallBytes(1));
+  v1::PredictRequest request = Request();
+  request.mutable_rows(0)->mutable_values(0)->set_text("N/A");
+  ASSERT_TRUE(Predict(request).ok());
+  const std::string spelled = response_.SerializeAsString();
+
+  request.mutable_rows(0)->mutable_values(0)->Clear();
+  ASSERT_TRUE(Predict(request).ok());
+
+  EXPECT_EQ(response_.SerializeAsString(), spelled);
+}
+
+// Messages are used again from call to call; nothing of one call may be seen in the next.
+TEST_F(ServingServiceTest, AnswersDoNotDependOnTheCallsBefore) {
+  Add("m", SmallBytes(1));
+  Add("r", SmallBytes(1, schema::v1::TASK_REGRESSION));
+  ASSERT_TRUE(Predict(Request()).ok());
+  const std::string one = response_.SerializeAsString();
+  v1::PredictRequest regression = Request(3);
+  regression.set_model("models/r");
+  ASSERT_TRUE(Predict(regression).ok());
+  EXPECT_EQ(response_.predictions_size(), 3);
+  EXPECT_EQ(response_.classes_size(), 0);
+  EXPECT_EQ(response_.predictions(0).label(), "");
+  EXPECT_EQ(response_.predictions(0).probabilities_size(), 0);
+
+  v1::PredictRequest wrong = Request();
+  wrong.set_columns(0, "size");
+  EXPECT_FALSE(Predict(wrong).ok());
+  ASSERT_TRUE(Predict(Request(100)).ok());
+  ASSERT_TRUE(Predict(Request()).ok());
+
+  EXPECT_EQ(response_.SerializeAsString(), one);
+}
+
+TEST_F(ServingServiceTest, PredictAnswersErrorsWithCodeAndFix) {
+  Add("m", SmallBytes(1));
+  v1::PredictRequest request = Request();
+  request.set_model("models/n");
+  EXPECT_EQ(Predict(request).error_code(), grpc::StatusCode::NOT_FOUND);
+  request.set_model("m");
+  EXPECT_EQ(Predict(request).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+
+  request = Request();
+  request.set_columns(1, "color");
+  const grpc::Status status = Predict(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("no feature 'color'"));
+  EXPECT_THAT(Fix(FromGrpcStatus(status)), HasSubstr("colour"));
+
+  request = Request();
+  request.clear_rows();
+  EXPECT_THAT(Predict(request).error_message(), HasSubstr("1 to 4096 rows, found 0"));
+}
+
+TEST_F(ServingServiceTest, LargeRequestsTakeThePoolAndAreAnsweredAlike) {
+  Add("m", SmallBytes(1));
+  ASSERT_TRUE(Predict(Request()).ok());
+  const std::string alone = response_.predictions(0).SerializeAsString();
+
+  ASSERT_TRUE(Predict(Request(4'096)).ok());
+
+  ASSERT_EQ(response_.predictions_size(), 4'096);
+  EXPECT_EQ(response_.predictions(0).SerializeAsString(), alone);
+}
+
+TEST_F(ServingServiceTest, RoutesAndDeletesAsTheContractSays) {
+  Add("m", SmallBytes(1));
+  Add("m", SmallBytes(2));
+  ASSERT_TRUE(SetRoute({{1, 100}}).ok());
+  ASSERT_TRUE(Predict(Request()).ok());
+  EXPECT_EQ(response_.lineage().model_version(), "models/m/versions/1");
+  const grpc::Status status = SetRoute({{1, 99}});
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("sum to 100 percent, found 99"));
+
+  v1::DeleteModelVersionRequest request;
+  v1::DeleteModelVersionResponse response;
+  request.set_name("models/m/versions/1");
+  Call routed;
+  EXPECT_EQ(stack_->stub->DeleteModelVersion(&routed.context, request, &response).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
+  request.set_name("models/m/versions/2");
+  Call other;
+  EXPECT_TRUE(stack_->stub->DeleteModelVersion(&other.context, request, &response).ok());
+}
+
+TEST_F(ServingServiceTest, ListsAndGetsVersions) {
+  Add("m", SmallBytes(1));
+  Add("m", SmallBytes(2));
+  Call list_call;
+  v1::ListModelsResponse list;
+  ASSERT_TRUE(stack_->stub->ListModels(&list_call.context, {}, &list).ok());
+  ASSERT_EQ(list.models_size(), 2);
+  EXPECT_EQ(list.models(0).name(), "models/m/versions/2");
+  EXPECT_EQ(list.models(0).traffic_percent(), 100);
+
+  Call get_call;
+  v1::GetModelRequest request;
+  request.set_name("models/m");
+  v1::ModelVersion version;
+  ASSERT_TRUE(stack_->stub->GetModel(&get_call.context, request, &version).ok());
+  EXPECT_EQ(version.name(), "models/m/versions/2");
+  EXPECT_EQ(version.manifest().transforms().input_count(), 4);
+
+  Call unknown_call;
+  request.set_name("models/n");
+  EXPECT_EQ(stack_->stub->GetModel(&unknown_call.context, request, &version).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(ServingServiceTest, SwappingUnderLoadNeitherFailsNorMixesAnswers) {
+  Add("m", SmallBytes(1));
+  Add("m", SmallBytes(2));
+  std::map<std::string, std::string> expected;
+  for (const std::string name : {"models/m/versions/1", "models/m/versions/2"}) {
+    v1::PredictRequest request = Request();
+    request.set_model(name);
+    ASSERT_TRUE(Predict(request).ok());
+    expected[name] = response_.SerializeAsString();
+  }
+  std::atomic<bool> stop = false;
+  std::atomic<int> wrong = 0;
+  std::atomic<int> answered = 0;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 2; ++i) {
+    clients.emplace_back([&] {
+      while (!stop) {
+        Call call;
+        v1::PredictResponse response;
+        const grpc::Status status = stack_->stub->Predict(&call.context, Request(), &response);
+        if (!status.ok() ||
+            expected.at(response.lineage().model_version()) != response.SerializeAsString()) {
+          ++wrong;
+        }
+        ++answered;
+      }
+    });
+  }
+  for (int swap = 0; swap < 30 || answered < 200; ++swap) {
+    ASSERT_TRUE(SetRoute({{1 + swap % 2, 100}}).ok());
+  }
+  stop = true;
+  for (std::thread& client : clients) {
+    client.join();
+  }
+
+  EXPECT_EQ(wrong, 0);
+}
+
+}  // namespace
+}  // namespace millrace::serving

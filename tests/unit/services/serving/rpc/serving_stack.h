@@ -1,0 +1,72 @@
+// ServingStack: the whole service inside a test, with a client of it.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "common/clock/clock.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/pool.h"
+#include "common/rpc/server.h"
+#include "common/storage/file_system.h"
+#include "common/storage/sha256.h"
+#include "inference/open_inference_grpc.grpc.pb.h"
+#include "services/serving/load/repository.h"
+#include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/inference_service.h"
+#include "services/serving/rpc/serving_service.h"
+#include "tests/unit/services/serving/small_bundle.h"
+
+namespace millrace::serving {
+
+/// One service over one folder. Members die in the reverse order, the server first.
+struct ServingStack {
+  explicit ServingStack(const std::string& folder, std::int64_t upload_bytes_max = 1 << 20)
+      : repository(*Repository::Open(storage::PosixFileSystem(), folder, SystemClock())),
+        models(*ServedModels::Open(*repository)),
+        serving({.repository = *repository,
+                 .models = *models,
+                 .compute = compute,
+                 .disk = disk,
+                 .upload_bytes_max = upload_bytes_max}),
+        inference(*models, compute),
+        server(*rpc::Server::Start({}, {&serving, &inference})),
+        stub(v1::ServingService::NewStub(server->InProcessChannel())),
+        oip(inference::GRPCInferenceService::NewStub(server->InProcessChannel())) {}
+
+  std::unique_ptr<Repository> repository;
+  std::unique_ptr<ServedModels> models;
+  rpc::Pool compute{2, 16};
+  rpc::Pool disk{2, 64};
+  ServingService serving;
+  InferenceService inference;
+  std::unique_ptr<rpc::Server> server;
+  std::unique_ptr<v1::ServingService::Stub> stub;
+  std::unique_ptr<inference::GRPCInferenceService::Stub> oip;
+};
+
+/// A context with a deadline that no passing test reaches.
+struct Call {
+  Call() { rpc::SetDeadline(context, std::chrono::seconds(60)); }
+
+  grpc::ClientContext context;
+};
+
+class ServingStackTest : public testing::Test {
+ protected:
+  std::string Add(const std::string& id, const std::string& bytes) {
+    const auto version = stack_->models->Add(id, bytes);
+    EXPECT_TRUE(version.ok()) << version.status();
+    return version->name();
+  }
+
+  TestFolder folder_;
+  std::unique_ptr<ServingStack> stack_ = std::make_unique<ServingStack>(folder_.path());
+};
+
+}  // namespace millrace::serving

@@ -1,0 +1,200 @@
+#include "services/serving/rpc/upload.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/services/serving/rpc/serving_stack.h"
+
+namespace millrace::serving {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+v1::UploadModelRequest Header(const std::string& model) {
+  v1::UploadModelRequest message;
+  message.mutable_header()->set_model(model);
+  return message;
+}
+
+v1::UploadModelRequest Chunk(std::int64_t offset, const std::string& data) {
+  v1::UploadModelRequest message;
+  message.mutable_chunk()->set_offset(offset);
+  message.mutable_chunk()->set_data(data);
+  return message;
+}
+
+v1::UploadModelRequest Close(const std::string& bytes) {
+  v1::UploadModelRequest message;
+  message.mutable_close()->set_size_bytes(static_cast<std::int64_t>(bytes.size()));
+  message.mutable_close()->set_sha256(storage::Sha256Of(bytes));
+  return message;
+}
+
+class UploadTest : public ServingStackTest {
+ protected:
+  grpc::Status Upload(const std::vector<v1::UploadModelRequest>& messages) {
+    Call call;
+    version_.Clear();
+    const auto stream = stack_->stub->UploadModel(&call.context, &version_);
+    for (const v1::UploadModelRequest& message : messages) {
+      if (!stream->Write(message)) {
+        break;
+      }
+    }
+    stream->WritesDone();
+    return stream->Finish();
+  }
+
+  grpc::Status UploadWhole(const std::string& bytes) {
+    return Upload({Header("models/m"), Chunk(0, bytes), Close(bytes)});
+  }
+
+  void ExpectError(const std::vector<v1::UploadModelRequest>& messages,
+                   grpc::StatusCode code,
+                   const std::string& phrase) {
+    const grpc::Status status = Upload(messages);
+    EXPECT_EQ(status.error_code(), code) << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(phrase));
+    EXPECT_THAT(stack_->models->VersionsOf("m"), IsEmpty());
+  }
+
+  [[nodiscard]] std::size_t StagedCount() const {
+    std::size_t count = 0;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(fmt::format("{}/uploads", folder_.path()))) {
+      count += entry.is_regular_file() ? 1U : 0U;
+    }
+    return count;
+  }
+
+  v1::ModelVersion version_;
+  const std::string bytes_ = SmallBytes(1);
+};
+
+TEST_F(UploadTest, MakesAVersionThatAnswers) {
+  ASSERT_TRUE(UploadWhole(bytes_).ok());
+
+  EXPECT_EQ(version_.name(), "models/m/versions/1");
+  EXPECT_EQ(version_.traffic_percent(), 100);
+  EXPECT_EQ(version_.size_bytes(), static_cast<std::int64_t>(bytes_.size()));
+  EXPECT_TRUE(stack_->models->Find("models/m").ok());
+}
+
+TEST_F(UploadTest, ChunksOfAnySizeMakeTheSameVersion) {
+  ASSERT_TRUE(UploadWhole(bytes_).ok());
+  std::vector<v1::UploadModelRequest> messages = {Header("models/m")};
+  for (std::size_t at = 0; at < bytes_.size(); at += 37) {
+    messages.push_back(Chunk(static_cast<std::int64_t>(at), bytes_.substr(at, 37)));
+  }
+  messages.push_back(Close(bytes_));
+
+  ASSERT_TRUE(Upload(messages).ok());
+
+  EXPECT_EQ(version_.name(), "models/m/versions/1") << "the same bytes";
+  EXPECT_THAT(stack_->models->VersionsOf("m"), ElementsAre(1));
+}
+
+TEST_F(UploadTest, WrongOrderIsRefused) {
+  constexpr auto kInvalid = grpc::StatusCode::INVALID_ARGUMENT;
+  ExpectError({Chunk(0, bytes_)}, kInvalid, "must begin with its header");
+  ExpectError({Close(bytes_)}, kInvalid, "must begin with its header");
+  ExpectError({Header("models/m"), Header("models/m")}, kInvalid, "found a second");
+  ExpectError({Header("models/m"), Chunk(5, bytes_)}, kInvalid, "5");
+  ExpectError(
+      {Header("models/m"), v1::UploadModelRequest()}, kInvalid, "a header, a chunk or a close");
+}
+
+TEST_F(UploadTest, AModelsNameMustBeOne) {
+  constexpr auto kInvalid = grpc::StatusCode::INVALID_ARGUMENT;
+  ExpectError({Header("m")}, kInvalid, "header.model");
+  ExpectError({Header("models/../m")}, kInvalid, "header.model");
+  ExpectError({Header("models/m/versions/3")}, kInvalid, "serving numbers the versions");
+}
+
+TEST_F(UploadTest, AWrongDigestATruncationAndOtherBytesChangeNothing) {
+  ExpectError(
+      {Header("models/m"), Chunk(0, bytes_), Close(bytes_ + "x")}, grpc::StatusCode::DATA_LOSS, "");
+  const std::string half = bytes_.substr(0, bytes_.size() / 2);
+  ExpectError({Header("models/m"), Chunk(0, half), Close(bytes_)}, grpc::StatusCode::DATA_LOSS, "");
+  ExpectError({Header("models/m"), Chunk(0, half), Close(half)},
+              grpc::StatusCode::DATA_LOSS,
+              "the bundle ends in its");
+  const std::string other = "not a bundle";
+  ExpectError({Header("models/m"), Chunk(0, other), Close(other)},
+              grpc::StatusCode::INVALID_ARGUMENT,
+              "not a bundle");
+}
+
+TEST_F(UploadTest, AStreamThatStopsHalfWayChangesNothingAndLeavesNothing) {
+  ExpectError({Header("models/m"), Chunk(0, bytes_.substr(0, 100))},
+              grpc::StatusCode::INVALID_ARGUMENT,
+              "ended before its close, after 100 bytes");
+  stack_->server->Stop(std::chrono::seconds(60));  // so that the call has ended here too
+
+  EXPECT_EQ(StagedCount(), 0U);
+}
+
+TEST_F(UploadTest, ACancelledStreamLeavesNothing) {
+  {
+    Call call;
+    const auto stream = stack_->stub->UploadModel(&call.context, &version_);
+    ASSERT_TRUE(stream->Write(Header("models/m")));
+    ASSERT_TRUE(stream->Write(Chunk(0, bytes_.substr(0, 100))));
+    call.context.TryCancel();
+    EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  stack_->server->Stop(std::chrono::seconds(60));
+
+  EXPECT_EQ(StagedCount(), 0U);
+  EXPECT_THAT(stack_->models->VersionsOf("m"), IsEmpty());
+}
+
+TEST_F(UploadTest, TakesUpToItsLimitAndNoMore) {
+  stack_.reset();
+  const auto limit = static_cast<std::int64_t>(bytes_.size());
+  stack_ = std::make_unique<ServingStack>(folder_.path(), limit - 1);
+  ExpectError({Header("models/m"), Chunk(0, bytes_), Close(bytes_)},
+              grpc::StatusCode::RESOURCE_EXHAUSTED,
+              "");
+  stack_.reset();
+  stack_ = std::make_unique<ServingStack>(folder_.path(), limit);
+  EXPECT_TRUE(UploadWhole(bytes_).ok());
+}
+
+TEST_F(UploadTest, AsManyStreamsAsAllowedAndOneMoreIsRefused) {
+  std::vector<std::unique_ptr<Call>> calls;
+  std::vector<std::unique_ptr<grpc::ClientWriter<v1::UploadModelRequest>>> streams;
+  std::vector<v1::ModelVersion> versions(kUploadsMax);
+  for (int i = 0; i < kUploadsMax; ++i) {
+    calls.push_back(std::make_unique<Call>());
+    streams.push_back(
+        stack_->stub->UploadModel(&calls.back()->context, &versions[static_cast<std::size_t>(i)]));
+    ASSERT_TRUE(streams.back()->Write(Header("models/m")));
+    // The server has this stream once it answers in order on the same connection.
+    Call probe;
+    v1::ListModelsResponse list;
+    ASSERT_TRUE(stack_->stub->ListModels(&probe.context, {}, &list).ok());
+  }
+
+  const grpc::Status status = UploadWhole(bytes_);
+
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("8 uploads are open already"));
+  for (const auto& call : calls) {
+    call->context.TryCancel();
+  }
+}
+
+TEST_F(UploadTest, ARestartKeepsWhatWasAcknowledged) {
+  ASSERT_TRUE(UploadWhole(bytes_).ok());
+  stack_.reset();
+  stack_ = std::make_unique<ServingStack>(folder_.path());
+
+  EXPECT_THAT(stack_->models->VersionsOf("m"), ElementsAre(1));
+  EXPECT_TRUE(stack_->models->Find("models/m").ok());
+}
+
+}  // namespace
+}  // namespace millrace::serving
