@@ -1,0 +1,31 @@
+// ColumnCodec: one column as bytes.
+//
+//     "MRCOLUMN"  8 bytes
+//     version     uint32, 1
+//     kind        uint32, 0 numbers, 1 texts
+//     rows        uint64
+//     validity    one byte a row, 1 where there is a value, 0 elsewhere
+//     kind 0:     one float64 a row, 0 where there is no value
+//     kind 1:     one int32 a row, an index into the dictionary, 0 where there is no value;
+//                 uint32 texts in the dictionary; each a uint32 size and its bytes
+//
+// Numbers are little-endian. Equal columns give equal bytes: a column's digest is that of these.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <absl/status/statusor.h>
+
+#include "common/features/table.h"
+
+namespace millrace::data {
+
+/// The bytes of a column; `numeric` says which kind.
+std::string EncodeColumn(const features::ColumnCells& column, bool numeric);
+
+/// The column of these bytes, or DATA_LOSS when they are none.
+absl::StatusOr<features::ColumnCells> DecodeColumn(std::string_view bytes);
+
+}  // namespace millrace::data
