@@ -8,6 +8,8 @@
 #include <new>
 #include <span>
 
+#include <sys/mman.h>
+
 namespace millrace::network {
 
 /// A fixed number of floats, zero at first. Moves, does not copy.
@@ -15,9 +17,16 @@ class Buffer {
  public:
   Buffer() = default;
 
-  explicit Buffer(std::int64_t size)
-      : size_(static_cast<std::size_t>(size)),
-        floats_(static_cast<float*>(::operator new(size_ * sizeof(float), kAlignment))) {
+  explicit Buffer(std::int64_t size) : size_(static_cast<std::size_t>(size)) {
+    const std::size_t bytes = size_ * sizeof(float);
+    const std::size_t alignment = bytes < kHugePage ? kCacheLine : kHugePage;
+    void* memory = ::operator new (bytes, std::align_val_t{alignment});
+    floats_ = std::unique_ptr<float, Free>(static_cast<float*>(memory), Free{alignment});
+    if (alignment == kHugePage) {
+      // Products read columns of large matrices; with small pages each row would be another one.
+      // Only a wish: where the system does not grant it, all is as before.
+      static_cast<void>(::madvise(memory, bytes, MADV_HUGEPAGE));
+    }
     std::uninitialized_value_construct_n(floats_.get(), size_);
   }
 
@@ -32,10 +41,15 @@ class Buffer {
   [[nodiscard]] std::span<const float> span() const { return {floats_.get(), size_}; }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};
+  static constexpr std::size_t kCacheLine = 64;
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20U;
 
   struct Free {
-    void operator()(float* floats) const { ::operator delete(floats, kAlignment); }
+    std::size_t alignment;
+
+    void operator()(float* floats) const {
+      ::operator delete (floats, std::align_val_t{alignment});
+    }
   };
 
   std::size_t size_ = 0;
