@@ -1,0 +1,163 @@
+#include "services/training/rpc/create_run.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "common/resource/name.h"
+#include "common/rpc/channel.h"
+#include "common/status/grpc_status.h"
+#include "common/status/status.h"
+#include "services/training/train/spec.h"
+
+namespace millrace::training {
+
+namespace {
+
+constexpr std::size_t kRequestIdBytesMax = 64;
+
+absl::Status CheckRequestId(std::string_view id) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  };
+  if (id.size() > kRequestIdBytesMax || !std::all_of(id.begin(), id.end(), allowed)) {
+    return InvalidArgument("request_id must be up to {} characters of A-Z, a-z, 0-9, _ and -",
+                           kRequestIdBytesMax);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckModel(const std::string& model) {
+  ASSIGN_OR_RETURN(const VersionedName name, ParseVersionedName("models", "model", model));
+  if (name.version != 0) {
+    return WithFix(InvalidArgument("model must name no version, found '{}'", model),
+                   "write " + CollectionName("models", name.id) + ": serving counts its versions");
+  }
+  return absl::OkStatus();
+}
+
+// One request on its way. Alive while a step of it is under way; each step holds it.
+class Creation : public std::enable_shared_from_this<Creation> {
+ public:
+  Creation(const ServiceParts& parts,
+           grpc::CallbackServerContext& context,
+           const v1::CreateRunRequest& request,
+           v1::Run& response)
+      : parts_(parts),
+        request_(request),
+        response_(response),
+        reactor_(context.DefaultReactor()),
+        outgoing_(grpc::ClientContext::FromCallbackServerContext(context)) {}
+
+  grpc::ServerUnaryReactor* Start() {
+    grpc::ServerUnaryReactor* const reactor = reactor_;
+    InPool([self = shared_from_this()] { self->Check(); });
+    return reactor;
+  }
+
+ private:
+  void Finish(const absl::Status& status) { reactor_->Finish(ToGrpcStatus(status)); }
+
+  void InPool(std::function<void()> step) {
+    const absl::Status submitted = parts_.pool.Submit(std::move(step));
+    if (!submitted.ok()) {
+      Finish(submitted);
+    }
+  }
+
+  // What the request says by itself, and whether it was made before.
+  void Check() {
+    const absl::Status checked = CheckRequest();
+    if (!checked.ok()) {
+      Finish(checked);
+      return;
+    }
+    if (!request_.request_id().empty()) {
+      absl::StatusOr<std::optional<v1::Run>> known =
+          parts_.store.FindByRequest(request_.request_id());
+      if (!known.ok() || known->has_value()) {
+        if (known.ok()) {
+          response_ = **std::move(known);
+        }
+        Finish(known.status());
+        return;
+      }
+    }
+    AskForDataset();
+  }
+
+  absl::Status CheckRequest() {
+    RETURN_IF_ERROR(
+        ParseVersionedName("datasets", "dataset_version", request_.dataset_version()).status());
+    RETURN_IF_ERROR(CheckModel(request_.model()));
+    RETURN_IF_ERROR(CheckRequestId(request_.request_id()));
+    run_.set_model(request_.model());
+    *run_.mutable_spec() = request_.spec();
+    FillDefaults(*run_.mutable_spec());
+    return Validate(run_.spec());
+  }
+
+  void AskForDataset() {
+    rpc::SetDeadline(*outgoing_, parts_.data_timeout);
+    question_.set_name(request_.dataset_version());
+    parts_.data_service.async()->GetDataset(
+        outgoing_.get(), &question_, &dataset_, [self = shared_from_this()](grpc::Status status) {
+          self->TakeDataset(status);
+        });
+  }
+
+  void TakeDataset(const grpc::Status& status) {
+    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+      Finish(WithFix(Unavailable("the data service did not answer in time"),
+                     "see that it runs, and that data_address of the training service names it"));
+    } else if (!status.ok()) {
+      Finish(FromGrpcStatus(status));
+    } else {
+      InPool([self = shared_from_this()] { self->Accept(); });
+    }
+  }
+
+  void Accept() {
+    absl::StatusOr<v1::Run> run = Fit();
+    if (run.ok()) {
+      response_ = *std::move(run);
+    }
+    Finish(run.status());
+  }
+
+  absl::StatusOr<v1::Run> Fit() {
+    ASSIGN_OR_RETURN(const BoundSpec bound,
+                     Bind(run_.spec(),
+                          {.transforms = dataset_.transforms(),
+                           .train_count = dataset_.train_count(),
+                           .validation_count = dataset_.validation_count()}));
+    run_.mutable_spec()->set_loss(bound.loss.kind());
+    run_.set_dataset_version(dataset_.name());
+    return parts_.executor.Create(std::move(run_), request_.request_id());
+  }
+
+  const ServiceParts& parts_;
+  const v1::CreateRunRequest& request_;
+  v1::Run& response_;
+  grpc::ServerUnaryReactor* reactor_;
+  std::unique_ptr<grpc::ClientContext> outgoing_;  // takes over deadline and cancellation
+  v1::Run run_;
+  data::v1::GetDatasetRequest question_;
+  data::v1::DatasetVersion dataset_;
+};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* StartCreateRun(const ServiceParts& parts,
+                                         grpc::CallbackServerContext& context,
+                                         const v1::CreateRunRequest& request,
+                                         v1::Run& response) {
+  return std::make_shared<Creation>(parts, context, request, response)->Start();
+}
+
+}  // namespace millrace::training

@@ -1,0 +1,55 @@
+// The gRPC adapter of the training service: messages in, runs inside, messages out.
+
+#pragma once
+
+#include <chrono>
+
+#include "millrace/data/v1/data_service.grpc.pb.h"
+#include "millrace/training/v1/training_service.grpc.pb.h"
+
+#include "common/rpc/pool.h"
+#include "services/training/runs/run_executor.h"
+#include "services/training/runs/run_store.h"
+
+namespace millrace::training {
+
+/// What the handlers work with; all outlive the service.
+struct ServiceParts {
+  RunStore& store;
+  RunExecutor& executor;
+  data::v1::DataService::StubInterface& data_service;
+  rpc::Pool& pool;
+
+  // Longest time for the data service's answer to CreateRun's question.
+  std::chrono::milliseconds data_timeout{5'000};
+};
+
+/// Translates and delegates; the catalog is asked in the pool, never inside a reactor.
+class TrainingService final : public v1::TrainingService::CallbackService {
+ public:
+  explicit TrainingService(const ServiceParts& parts) : parts_(parts) {}
+
+  grpc::ServerUnaryReactor* CreateRun(grpc::CallbackServerContext* context,
+                                      const v1::CreateRunRequest* request,
+                                      v1::Run* response) override;
+
+  grpc::ServerUnaryReactor* GetRun(grpc::CallbackServerContext* context,
+                                   const v1::GetRunRequest* request,
+                                   v1::Run* response) override;
+
+  grpc::ServerUnaryReactor* ListRuns(grpc::CallbackServerContext* context,
+                                     const v1::ListRunsRequest* request,
+                                     v1::ListRunsResponse* response) override;
+
+  grpc::ServerWriteReactor<v1::RunEvent>* WatchRun(grpc::CallbackServerContext* context,
+                                                   const v1::WatchRunRequest* request) override;
+
+  grpc::ServerUnaryReactor* CancelRun(grpc::CallbackServerContext* context,
+                                      const v1::CancelRunRequest* request,
+                                      v1::Run* response) override;
+
+ private:
+  const ServiceParts parts_;
+};
+
+}  // namespace millrace::training

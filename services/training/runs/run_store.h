@@ -1,0 +1,107 @@
+// RunStore: every run and everything that happened in it, durable.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "millrace/training/v1/training_service.pb.h"
+
+#include "common/clock/clock.h"
+#include "common/storage/database.h"
+
+namespace millrace::training {
+
+/// Hears that a run has new events.
+class RunListener {
+ public:
+  virtual ~RunListener() = default;
+
+  /// Called after the events are durable, on the thread that added them: return at once, and do not
+  /// call the store.
+  virtual void RunChanged() = 0;
+};
+
+/// The catalog of runs in one SQLite file. A run's events count from 1 without gaps; what a call
+/// acknowledged is on the medium. Thread-safe; every call may wait for the disk.
+class RunStore {
+ public:
+  /// Opens or makes `path` (":memory:" in tests). `clock` must outlive the store.
+  static absl::StatusOr<std::unique_ptr<RunStore>> Open(const std::string& path,
+                                                        const Clock& clock);
+
+  /// Names `run`, moves it to STATE_QUEUED and writes its first event. ALREADY_EXISTS when a run
+  /// has this `request_id`; an empty one belongs to no run.
+  absl::StatusOr<v1::Run> Add(v1::Run run, const std::string& request_id);
+
+  /// The run that was added with `request_id`, if any.
+  absl::StatusOr<std::optional<v1::Run>> FindByRequest(const std::string& request_id);
+
+  /// NOT_FOUND when there is none.
+  absl::StatusOr<v1::Run> Get(const std::string& name);
+
+  /// A number of the run that no other run of this store ever has: it may name files.
+  absl::StatusOr<std::int64_t> NumberOf(const std::string& name);
+
+  /// Runs in `state`, oldest first.
+  absl::StatusOr<std::vector<v1::Run>> InState(v1::Run::State state);
+
+  struct Page {
+    std::vector<v1::Run> runs;    // newest first
+    std::string next_page_token;  // empty on the last page
+  };
+
+  /// INVALID_ARGUMENT for a token that no page gave. Requires: page_size > 0.
+  absl::StatusOr<Page> List(std::int32_t page_size, std::string_view page_token);
+
+  /// Moves a run (run_state.h), lets `change` set its other fields, and writes the event.
+  absl::StatusOr<v1::Run> Move(const std::string& name,
+                               v1::Run::State to,
+                               const std::function<void(v1::Run&)>& change = {});
+
+  /// Adds events that are epochs or notes, in order and in one commit; sets their sequence and
+  /// time, and Run.epochs_done. FAILED_PRECONDITION when the run has ended.
+  absl::Status Append(const std::string& name, std::vector<v1::RunEvent> events);
+
+  /// Up to `count_max` events with a sequence above `after_sequence`, in order.
+  absl::StatusOr<std::vector<v1::RunEvent>> Events(const std::string& name,
+                                                   std::int64_t after_sequence,
+                                                   std::int64_t count_max);
+
+  /// Tells `listener` of each change of the run until it is destroyed.
+  void Listen(const std::string& name, const std::weak_ptr<RunListener>& listener);
+
+ private:
+  struct Row {
+    std::int64_t number = 0;
+    std::int64_t last_sequence = 0;
+    v1::Run run;
+  };
+
+  RunStore(std::unique_ptr<storage::Database> database, const Clock& clock)
+      : database_(std::move(database)),
+        clock_(clock) {}
+
+  absl::StatusOr<Row> Find(std::string_view name);
+  absl::Status WriteRow(const Row& row);
+  absl::Status WriteEvent(Row& row, v1::RunEvent event);
+  void Notify(const std::string& name);
+
+  std::unique_ptr<storage::Database> database_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::multimap<std::string, std::weak_ptr<RunListener>, std::less<>>
+      listeners_;  // guarded by mutex_
+};
+
+}  // namespace millrace::training

@@ -1,0 +1,273 @@
+#include "services/training/runs/worker_process.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <google/protobuf/util/delimited_message_util.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern "C" {  // glibc 2.36 forgot this in the header
+#include <sys/pidfd.h>
+}
+
+#include "common/status/check.h"
+#include "common/status/status.h"
+#include "services/training/runs/report_frames.h"
+
+namespace millrace::training {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr std::size_t kReadBytes = std::size_t{64} << 10;
+
+// A file descriptor that is closed with its owner.
+class Descriptor {
+ public:
+  Descriptor() = default;
+
+  explicit Descriptor(int value) : value_(value) {}
+
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  ~Descriptor() { Reset(-1); }
+
+  void Reset(int value) {
+    if (value_ >= 0) {
+      close(value_);
+    }
+    value_ = value;
+  }
+
+  [[nodiscard]] int get() const { return value_; }
+
+ private:
+  int value_ = -1;
+};
+
+struct Pipe {
+  Descriptor read;
+  Descriptor write;
+};
+
+absl::Status OpenPipe(Pipe& pipe) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+    return Unavailable("a pipe for a worker cannot be made: {}", std::strerror(errno));
+  }
+  pipe.read.Reset(ends[0]);
+  pipe.write.Reset(ends[1]);
+  return absl::OkStatus();
+}
+
+// What posix_spawn is told, freed with its owner.
+class SpawnPlan {
+ public:
+  SpawnPlan(const Pipe& task, const Pipe& reports) {
+    posix_spawn_file_actions_init(&actions_);
+    posix_spawn_file_actions_adddup2(&actions_, task.read.get(), STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions_, reports.write.get(), STDOUT_FILENO);
+    // Sockets of clients and the catalog are not the worker's.
+    posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
+    sigset_t none;
+    sigemptyset(&none);
+    sigset_t all;
+    sigfillset(&all);
+    posix_spawnattr_init(&attributes_);
+    posix_spawnattr_setpgroup(&attributes_, 0);
+    posix_spawnattr_setsigmask(&attributes_, &none);
+    posix_spawnattr_setsigdefault(&attributes_, &all);
+    posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  }
+
+  SpawnPlan(const SpawnPlan&) = delete;
+  SpawnPlan& operator=(const SpawnPlan&) = delete;
+
+  ~SpawnPlan() {
+    posix_spawn_file_actions_destroy(&actions_);
+    posix_spawnattr_destroy(&attributes_);
+  }
+
+  absl::StatusOr<pid_t> Spawn(std::string program) const {
+    std::array<char*, 2> arguments{program.data(), nullptr};
+    pid_t pid = 0;
+    const int error =
+        posix_spawn(&pid, program.c_str(), &actions_, &attributes_, arguments.data(), environ);
+    if (error != 0) {
+      return WithFix(
+          Unavailable("the worker {} cannot be started: {}", program, std::strerror(error)),
+          "set `worker` of the training service to where millrace-worker is");
+    }
+    return pid;
+  }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+};
+
+std::string Describe(int status) {
+  if (WIFSIGNALED(status)) {
+    return fmt::format(
+        "was killed by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  }
+  return fmt::format("exited with code {}", WEXITSTATUS(status));
+}
+
+// A process that was started and is to be reaped.
+class Child {
+ public:
+  Child(pid_t pid, milliseconds grace) : pid_(pid), grace_(grace) {}
+
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  ~Child() {
+    if (pid_ > 0) {
+      kill(-pid_, SIGKILL);
+      Wait();
+    }
+  }
+
+  // The first call asks it to stop; it has until the grace is over.
+  void AskToStop() {
+    if (!asked_) {
+      kill(-pid_, SIGTERM);
+      deadline_ = steady_clock::now() + grace_;
+      asked_ = true;
+    }
+  }
+
+  // Milliseconds for poll(): until the grace is over, or without end.
+  [[nodiscard]] int Patience() const {
+    if (!asked_) {
+      return -1;
+    }
+    const auto left =
+        std::chrono::duration_cast<milliseconds>(deadline_ - steady_clock::now()).count();
+    return left < 0 ? 0 : static_cast<int>(left) + 1;
+  }
+
+  void KillWhenOverdue() {
+    if (asked_ && steady_clock::now() >= deadline_) {
+      kill(-pid_, SIGKILL);
+    }
+  }
+
+  // How it ended. It has closed its end of the pipe, so it should; one that does not is killed.
+  std::string Reap() {
+    const Descriptor process(pidfd_open(pid_, 0));
+    pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
+    if (poll(&ended, 1, static_cast<int>(grace_.count())) == 0) {
+      kill(-pid_, SIGKILL);
+    }
+    return Describe(Wait());
+  }
+
+ private:
+  int Wait() {
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    return status;
+  }
+
+  pid_t pid_;
+  milliseconds grace_;
+  bool asked_ = false;
+  steady_clock::time_point deadline_;  // when the grace is over; once asked
+};
+
+// Takes the last report out of what came, and gives the rest to the handler.
+absl::Status Handle(std::vector<v1::WorkerReport> reports,
+                    const ReportsHandler& handler,
+                    WorkerEnd& end) {
+  if (!reports.empty() && (reports.back().has_result() || reports.back().has_failure())) {
+    end.last = std::move(reports.back());
+    reports.pop_back();
+  }
+  return reports.empty() ? absl::OkStatus() : handler(std::move(reports));
+}
+
+// Reads reports until the worker closes its end, which it does by ending.
+absl::Status ReadReports(int reports,
+                         int stopped,
+                         Child& child,
+                         const ReportsHandler& handler,
+                         WorkerEnd& end) {
+  ReportFrames frames;
+  std::string bytes(kReadBytes, '\0');
+  std::array<pollfd, 2> watched{{{.fd = reports, .events = POLLIN, .revents = 0},
+                                 {.fd = stopped, .events = POLLIN, .revents = 0}}};
+  while (true) {
+    if (poll(watched.data(), watched.size(), child.Patience()) < 0 && errno != EINTR) {
+      return Internal("waiting for a worker: {}", std::strerror(errno));
+    }
+    if (watched[1].revents != 0) {
+      child.AskToStop();
+      watched[1].fd = -1;  // poll() passes over it from now on
+      watched[1].revents = 0;
+    }
+    child.KillWhenOverdue();
+    if (watched[0].revents == 0) {
+      continue;
+    }
+    const ssize_t count = read(reports, bytes.data(), bytes.size());
+    if (count == 0) {
+      return absl::OkStatus();
+    }
+    if (count > 0) {
+      ASSIGN_OR_RETURN(
+          std::vector<v1::WorkerReport> complete,
+          frames.Take(std::string_view(bytes).substr(0, static_cast<std::size_t>(count))));
+      RETURN_IF_ERROR(Handle(std::move(complete), handler, end));
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<WorkerEnd> RunWorker(const WorkerOptions& options,
+                                    const v1::WorkerTask& task,
+                                    const std::stop_token& stop,
+                                    const ReportsHandler& handler) {
+  Pipe task_pipe;
+  Pipe report_pipe;
+  RETURN_IF_ERROR(OpenPipe(task_pipe));
+  RETURN_IF_ERROR(OpenPipe(report_pipe));
+  const Descriptor stopped(eventfd(0, EFD_CLOEXEC));
+  if (stopped.get() < 0) {
+    return Unavailable("an eventfd for a worker cannot be made: {}", std::strerror(errno));
+  }
+  ASSIGN_OR_RETURN(const pid_t pid, SpawnPlan(task_pipe, report_pipe).Spawn(options.program));
+  Child child(pid, options.grace);
+  task_pipe.read.Reset(-1);
+  report_pipe.write.Reset(-1);
+  const std::stop_callback wake(stop, [&stopped] {
+    const std::uint64_t one = 1;
+    CHECK(write(stopped.get(), &one, sizeof one) == sizeof one);
+  });
+  // A worker that ends before it has read its task is told by how it ended.
+  google::protobuf::util::SerializeDelimitedToFileDescriptor(task, task_pipe.write.get());
+  WorkerEnd end;
+  RETURN_IF_ERROR(ReadReports(report_pipe.read.get(), stopped.get(), child, handler, end));
+  task_pipe.write.Reset(-1);
+  end.process = child.Reap();
+  return end;
+}
+
+}  // namespace millrace::training

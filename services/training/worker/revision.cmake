@@ -1,0 +1,19 @@
+# Writes HEADER with the version and the source revision, when it is not there already.
+set(revision "unknown")
+find_program(GIT git)
+if(GIT)
+  execute_process(
+    COMMAND ${GIT} -C ${SOURCE_DIR} describe --always --dirty --abbrev=12 --exclude=*
+    OUTPUT_VARIABLE described RESULT_VARIABLE failed ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(NOT failed)
+    set(revision ${described})
+  endif()
+endif()
+set(text "#define MILLRACE_BUILD \"${VERSION}+${revision}\"\n")
+set(present "")
+if(EXISTS ${HEADER})
+  file(READ ${HEADER} present)
+endif()
+if(NOT present STREQUAL text)
+  file(WRITE ${HEADER} "${text}")
+endif()

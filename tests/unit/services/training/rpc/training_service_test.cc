@@ -1,0 +1,256 @@
+#include "services/training/rpc/training_service.h"
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "common/model/bundle.h"
+#include "common/storage/sha256.h"
+#include "tests/unit/services/training/fails.h"
+#include "tests/unit/services/training/rpc/training_stack.h"
+
+namespace millrace::training {
+namespace {
+
+using testing::HasSubstr;
+using v1::RunEvent;
+
+// Process ids of this process' children.
+std::vector<pid_t> Children() {
+  std::vector<pid_t> children;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream stream(thread.path() / "children");
+    for (pid_t child = 0; stream >> child;) {
+      children.push_back(child);
+    }
+  }
+  return children;
+}
+
+TEST(TrainingServiceTest, ARunGoesFromADatasetVersionToAPublishedModelVersion) {
+  TrainingStack stack;
+  stack.Start();
+
+  const auto created = stack.Create(SeedRequest("epochs: 30 seed: 5"));
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_EQ(created->state(), v1::Run::STATE_QUEUED);
+  EXPECT_EQ(created->dataset_version(), "datasets/points/versions/1");
+  EXPECT_EQ(created->spec().loss(), model::v1::LOSS_BINARY_CROSSENTROPY);
+  const v1::Run run = stack.AwaitEnd(created->name());
+
+  ASSERT_EQ(run.state(), v1::Run::STATE_SUCCEEDED) << run.failure();
+  EXPECT_EQ(run.model_version(), "models/points/versions/1");
+  EXPECT_EQ(run.epochs_done(), 30);
+  EXPECT_EQ(run.best_epoch(), 30);
+  ASSERT_EQ(run.evaluations_size(), 2);
+  EXPECT_EQ(run.evaluations(0).split(), schema::v1::SPLIT_VALIDATION);
+  EXPECT_EQ(run.evaluations(1).split(), schema::v1::SPLIT_TEST);
+  EXPECT_EQ(run.evaluations(1).example_count(), 16);
+
+  ASSERT_EQ(stack.serving.bundles().size(), 1U);
+  const auto bundle = model::ReadBundle(stack.serving.bundles()[0]);
+  ASSERT_TRUE(bundle.ok()) << bundle.status();
+  const auto& manifest = bundle->manifest;
+  EXPECT_EQ(manifest.lineage().run(), run.name());
+  EXPECT_EQ(manifest.lineage().dataset_version(), "datasets/points/versions/1");
+  EXPECT_EQ(manifest.lineage().dataset_sha256(), std::string(64, 'd'));
+  ASSERT_EQ(manifest.lineage().sources_size(), 1);
+  EXPECT_EQ(manifest.lineage().sources(0).name(), "points.csv");
+  EXPECT_EQ(manifest.lineage().weights_sha256(), run.weights_sha256());
+  EXPECT_THAT(manifest.lineage().build(), HasSubstr("+"));
+  EXPECT_THAT(manifest.lineage().kernel_level(), HasSubstr("AVX"));
+  EXPECT_EQ(manifest.train_statistics().row_count(), 96);
+  EXPECT_EQ(manifest.transforms().input_count(), 2);
+  EXPECT_EQ(manifest.schema().columns_size(), 3);
+  EXPECT_EQ(manifest.training().epochs(), 30);
+  EXPECT_EQ(manifest.tensors_size(), 4);
+  EXPECT_EQ(bundle->weights.size(), 41U);
+  EXPECT_EQ(manifest.evaluations_size(), 2);
+}
+
+TEST(TrainingServiceTest, TheSameSpecAndSeedGiveTheSameWeightsOnAnyNumberOfThreads) {
+  TrainingStack stack;
+  stack.Start();
+  std::vector<std::string> digests;
+
+  for (const char* more : {"seed: 3 threads: 1", "seed: 3 threads: 2", "seed: 4 threads: 1"}) {
+    const auto created = stack.Create(SeedRequest(more));
+    ASSERT_TRUE(created.ok()) << created.status();
+    digests.push_back(stack.AwaitEnd(created->name()).weights_sha256());
+  }
+
+  EXPECT_EQ(digests[0].size(), 64U);
+  EXPECT_EQ(digests[0], digests[1]);
+  EXPECT_NE(digests[0], digests[2]);
+}
+
+TEST(TrainingServiceTest, ARefusedBundleFailsTheRunWithServingsWords) {
+  TrainingStack stack;
+  stack.serving.RefuseNext(
+      {{grpc::StatusCode::INVALID_ARGUMENT, "the model takes no bundle today"}});
+  stack.Start();
+
+  const v1::Run run = stack.AwaitEnd(stack.Create(SeedRequest())->name());
+
+  EXPECT_EQ(run.state(), v1::Run::STATE_FAILED);
+  EXPECT_THAT(run.failure(), HasSubstr("the model takes no bundle today"));
+}
+
+TEST(TrainingServiceTest, DamagedExamplesFailTheRun) {
+  TrainingStack stack;
+  stack.data.spoil = [](data::v1::ReadExamplesResponse& response) { response.clear_labels(); };
+  stack.Start();
+
+  const v1::Run run = stack.AwaitEnd(stack.Create(SeedRequest())->name());
+
+  EXPECT_EQ(run.state(), v1::Run::STATE_FAILED);
+  EXPECT_THAT(run.failure(), HasSubstr("train split differs from its description"));
+  EXPECT_EQ(stack.serving.upload_count(), 0);
+}
+
+TEST(TrainingServiceTest, ADatasetOverTheMemoryLimitFailsTheRunWithTheFix) {
+  TrainingStack stack;
+  stack.options.examples_bytes_max = 1535;
+  stack.Start();
+
+  const v1::Run run = stack.AwaitEnd(stack.Create(SeedRequest())->name());
+
+  EXPECT_EQ(run.state(), v1::Run::STATE_FAILED);
+  EXPECT_THAT(run.failure(), HasSubstr("raise examples_bytes_max"));
+}
+
+// The run is long enough that the kill always finds it at work.
+TEST(TrainingServiceTest, AKilledWorkerFailsItsRunAndNoOther) {
+  TrainingStack stack;
+  stack.Start();
+  const std::string name = stack.Create(SeedRequest("epochs: 100000"))->name();
+  const std::string next = stack.Create(SeedRequest())->name();
+
+  const std::vector<RunEvent> events = stack.Watch(name, 0, [](const RunEvent& event) {
+    if (event.has_epoch() && event.epoch().epoch() == 1) {
+      for (const pid_t child : Children()) {
+        kill(child, SIGKILL);
+      }
+    }
+  });
+
+  EXPECT_EQ(events.back().run().state(), v1::Run::STATE_FAILED);
+  EXPECT_THAT(events.back().run().failure(), HasSubstr("killed by signal 9"));
+  EXPECT_EQ(stack.AwaitEnd(next).state(), v1::Run::STATE_SUCCEEDED);
+}
+
+TEST(TrainingServiceTest, ACancelledRunEndsWhileItTrains) {
+  TrainingStack stack;
+  stack.Start();
+  const std::string name = stack.Create(SeedRequest("epochs: 100000"))->name();
+
+  const std::vector<RunEvent> events = stack.Watch(name, 0, [&](const RunEvent& event) {
+    if (event.has_epoch() && event.epoch().epoch() == 1) {
+      EXPECT_EQ(stack.Cancel(name)->state(), v1::Run::STATE_CANCELLING);
+    }
+  });
+
+  EXPECT_EQ(events.back().run().state(), v1::Run::STATE_CANCELLED);
+  EXPECT_LT(events.back().run().epochs_done(), 100000);
+  EXPECT_EQ(stack.serving.upload_count(), 0);
+  EXPECT_THAT(stack.Cancel(name),
+              Fails(absl::StatusCode::kFailedPrecondition, "already been cancelled"));
+}
+
+TEST(TrainingServiceTest, ACancelledRunEndsWhileItFetches) {
+  TrainingStack stack;
+  std::atomic<bool> held = false;
+  stack.data.before_examples = [&](schema::v1::Split /*split*/, grpc::ServerContext& context) {
+    held = true;
+    held.notify_all();
+    while (!context.IsCancelled()) {
+      std::this_thread::yield();
+    }
+    return grpc::Status::CANCELLED;
+  };
+  stack.Start();
+  const std::string name = stack.Create(SeedRequest())->name();
+  held.wait(false);
+
+  ASSERT_TRUE(stack.Cancel(name).ok());
+
+  EXPECT_EQ(stack.AwaitEnd(name).state(), v1::Run::STATE_CANCELLED);
+}
+
+TEST(TrainingServiceTest, StoppingLeavesNoWorkerBehind) {
+  TrainingStack stack;
+  stack.Start();
+  const std::string name = stack.Create(SeedRequest("epochs: 100000"))->name();
+  stack.Watch(name, 0, [&](const RunEvent& event) {
+    if (event.has_epoch() && event.epoch().epoch() == 1) {
+      EXPECT_EQ(Children().size(), 1U);
+      EXPECT_TRUE(stack.Cancel(name).ok());
+    }
+  });
+
+  stack.Stop();
+
+  EXPECT_TRUE(Children().empty());
+}
+
+TEST(TrainingServiceTest, RunsAreListedNewestFirstInPages) {
+  TrainingStack stack;
+  stack.Start();
+  std::vector<std::string> names;
+  for (int i = 0; i < 3; ++i) {
+    names.push_back(stack.Create(SeedRequest("epochs: 1"))->name());
+  }
+  v1::ListRunsRequest request;
+  request.set_page_size(2);
+  v1::ListRunsResponse page;
+  grpc::ClientContext first;
+  ASSERT_TRUE(stack.stub().ListRuns(&first, request, &page).ok());
+  ASSERT_EQ(page.runs_size(), 2);
+  EXPECT_EQ(page.runs(0).name(), names[2]);
+  EXPECT_EQ(page.runs(1).name(), names[1]);
+
+  request.set_page_token(page.next_page_token());
+  grpc::ClientContext second;
+  ASSERT_TRUE(stack.stub().ListRuns(&second, request, &page).ok());
+  ASSERT_EQ(page.runs_size(), 1);
+  EXPECT_EQ(page.runs(0).name(), names[0]);
+  EXPECT_EQ(page.next_page_token(), "");
+}
+
+TEST(TrainingServiceTest, PageSizesAndTokensOutOfRangeAreRefused) {
+  TrainingStack stack;
+  stack.Start();
+  const auto list = [&](std::int32_t size, const std::string& token) {
+    v1::ListRunsRequest request;
+    request.set_page_size(size);
+    request.set_page_token(token);
+    v1::ListRunsResponse page;
+    grpc::ClientContext context;
+    return FromGrpcStatus(stack.stub().ListRuns(&context, request, &page));
+  };
+
+  EXPECT_THAT(list(-1, ""), Fails(absl::StatusCode::kInvalidArgument, "page_size"));
+  EXPECT_THAT(list(1001, ""), Fails(absl::StatusCode::kInvalidArgument, "found 1001"));
+  EXPECT_THAT(list(10, "later"), Fails(absl::StatusCode::kInvalidArgument, "page_token"));
+  EXPECT_TRUE(list(1000, "").ok());
+}
+
+TEST(TrainingServiceTest, UnknownAndMisspelledRunsAreToldApart) {
+  TrainingStack stack;
+  stack.Start();
+
+  EXPECT_THAT(stack.Get("runs/r9"), Fails(absl::StatusCode::kNotFound, "there is no runs/r9"));
+  EXPECT_THAT(stack.Cancel("runs/r9"), Fails(absl::StatusCode::kNotFound, "there is no runs/r9"));
+  EXPECT_THAT(stack.Get("run/../r9"), Fails(absl::StatusCode::kInvalidArgument, "name"));
+  EXPECT_THAT(stack.Cancel(""), Fails(absl::StatusCode::kInvalidArgument, "name"));
+}
+
+}  // namespace
+}  // namespace millrace::training

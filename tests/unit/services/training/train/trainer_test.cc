@@ -1,0 +1,487 @@
+#include "services/training/train/trainer.h"
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include "common/clock/random.h"
+#include "common/network/inference_plan.h"
+#include "common/status/status.h"
+#include "services/training/train/spec.h"
+#include "tests/unit/services/training/fails.h"
+
+namespace millrace::training {
+namespace {
+
+using model::v1::TrainingSpec;
+using testing::HasSubstr;
+
+TrainingSpec SpecOf(const std::string& text) {
+  TrainingSpec spec;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &spec)) << text;
+  FillDefaults(spec);
+  return spec;
+}
+
+constexpr char kSeedNetwork[] = R"(
+  network {
+    layers { dense { units: 10 activation: ACTIVATION_SIGMOID } }
+    layers { dense { units: 1 activation: ACTIVATION_SIGMOID } }
+  }
+)";
+
+struct Data {
+  std::int64_t inputs = 0;
+  std::vector<float> x;
+  std::vector<float> labels;
+
+  [[nodiscard]] std::size_t size() const { return labels.size(); }
+};
+
+float Uniform(Random& random) {
+  return static_cast<float>(random.Next()) / 4294967296.0F;
+}
+
+// Points of the unit square; 1 where their coordinates add up to more than one.
+Data Separable(std::size_t count) {
+  Random random(11);
+  Data data{.inputs = 2, .x = {}, .labels = {}};
+  for (std::size_t i = 0; i < count; ++i) {
+    const float a = Uniform(random);
+    const float b = Uniform(random);
+    data.x.insert(data.x.end(), {a, b});
+    data.labels.push_back(a + b > 1 ? 1.0F : 0.0F);
+  }
+  return data;
+}
+
+// Points of the unit square; 1 in two opposite quarters of it, which no line can tell apart.
+Data ExclusiveOr(std::size_t count) {
+  Data data = Separable(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    data.labels[i] = (data.x[2 * i] > 0.5F) != (data.x[2 * i + 1] > 0.5F) ? 1.0F : 0.0F;
+  }
+  return data;
+}
+
+// Keeps what it hears.
+class RememberingObserver final : public TrainObserver {
+ public:
+  absl::Status EpochEnded(const model::v1::EpochMetrics& metrics,
+                          const TrainerState& state) override {
+    epochs.push_back(metrics);
+    weights.push_back(state.weights);
+    return each_epoch ? each_epoch(state) : absl::OkStatus();
+  }
+
+  std::vector<model::v1::EpochMetrics> epochs;
+  std::vector<std::vector<float>> weights;
+  std::function<absl::Status(const TrainerState&)> each_epoch;
+};
+
+// A spec's network and loss on some data, ready to train.
+class Learner {
+ public:
+  Learner(TrainingSpec spec, Data data, schema::v1::Task task = schema::v1::TASK_BINARY)
+      : spec_(std::move(spec)),
+        data_(std::move(data)) {
+    schema::v1::TransformSet transforms;
+    transforms.set_input_count(static_cast<std::int32_t>(data_.inputs));
+    transforms.set_task(task);
+    if (task == schema::v1::TASK_BINARY) {
+      transforms.mutable_label()->add_classes("no");
+      transforms.mutable_label()->add_classes("yes");
+    }
+    bound_ = std::make_unique<BoundSpec>(
+        Bind(spec_, {.transforms = transforms, .train_count = 1, .validation_count = 1}).value());
+  }
+
+  absl::StatusOr<TrainerState> Run(TrainObserver& observer,
+                                   const std::stop_token& stop = {},
+                                   const Validator& validator = {}) {
+    return Train({.spec = spec_,
+                  .network = bound_->network,
+                  .loss = bound_->loss,
+                  .x = data_.x,
+                  .labels = data_.labels,
+                  .validator = validator},
+                 observer,
+                 stop);
+  }
+
+  absl::StatusOr<TrainerState> Run() {
+    RememberingObserver observer;
+    return Run(observer);
+  }
+
+  // Share of the data that weights get right.
+  [[nodiscard]] double Accuracy(std::span<const float> weights) const {
+    const auto plan = network::InferencePlan::Create(bound_->network, weights).value();
+    network::InferenceScratch scratch;
+    std::vector<float> y(data_.size());
+    plan.Run(static_cast<std::int64_t>(data_.size()), data_.x, y, scratch);
+    int right = 0;
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      right += (y[i] > 0.5F) == (data_.labels[i] > 0.5F) ? 1 : 0;
+    }
+    return static_cast<double>(right) / static_cast<double>(y.size());
+  }
+
+  [[nodiscard]] const network::Network& network() const { return bound_->network; }
+
+  [[nodiscard]] const Data& data() const { return data_; }
+
+ private:
+  TrainingSpec spec_;
+  Data data_;
+  std::unique_ptr<BoundSpec> bound_;
+};
+
+double Sigmoid(double z) {
+  return 1 / (1 + std::exp(-z));
+}
+
+// The seed's network 2-10-1 in float64, written down from its formulas: forward pass, binary
+// cross-entropy, its gradient p - t, and backward pass. Parameters lie as in the flat array: W1
+// [2, 10], b1 [10], W2 [10, 1], b2 [1].
+class SeedReference {
+ public:
+  explicit SeedReference(std::span<const float> weights) : w_(weights.begin(), weights.end()) {}
+
+  // Mean loss over the data; leaves the gradient in `gradient_`.
+  double LossAndGradient(const Data& data) {
+    gradient_.assign(w_.size(), 0);
+    double loss = 0;
+    const auto count = static_cast<double>(data.size());
+    for (std::size_t row = 0; row < data.size(); ++row) {
+      const double x[2] = {data.x[2 * row], data.x[2 * row + 1]};
+      const double t = data.labels[row];
+      double h[10];
+      double z = w_[40];
+      for (std::size_t j = 0; j < 10; ++j) {
+        h[j] = Sigmoid(x[0] * w_[j] + x[1] * w_[10 + j] + w_[20 + j]);
+        z += h[j] * w_[30 + j];
+      }
+      const double p = Sigmoid(z);
+      loss -= (t * std::log(p) + (1 - t) * std::log(1 - p)) / count;
+      const double dz = (p - t) / count;
+      gradient_[40] += dz;
+      for (std::size_t j = 0; j < 10; ++j) {
+        gradient_[30 + j] += dz * h[j];
+        const double da = dz * w_[30 + j] * h[j] * (1 - h[j]);
+        gradient_[j] += da * x[0];
+        gradient_[10 + j] += da * x[1];
+        gradient_[20 + j] += da;
+      }
+    }
+    return loss;
+  }
+
+  void Descend(double learning_rate) {
+    for (std::size_t i = 0; i < w_.size(); ++i) {
+      w_[i] -= learning_rate * gradient_[i];
+    }
+  }
+
+  [[nodiscard]] const std::vector<double>& weights() const { return w_; }
+
+ private:
+  std::vector<double> w_;
+  std::vector<double> gradient_;
+};
+
+// Goal: Keras' semantics of the seed's example. Method: all examples in one batch, so that their
+// order means nothing and each epoch is one step, against the float64 reference.
+TEST(TrainerTest, TenSgdStepsOfTheSeedNetworkEqualTheFloat64Reference) {
+  Learner learner(
+      SpecOf(std::string(kSeedNetwork) +
+             "optimizer { sgd { learning_rate: 0.1 } } epochs: 10 batch_size: 10 seed: 3"),
+      Separable(10));
+  std::vector<float> initial(static_cast<std::size_t>(learner.network().parameter_count()));
+  learner.network().Initialize(3, initial);
+  SeedReference reference(initial);
+  RememberingObserver observer;
+
+  const auto state = learner.Run(observer);
+
+  ASSERT_TRUE(state.ok()) << state.status();
+  ASSERT_EQ(observer.epochs.size(), 10U);
+  for (std::size_t step = 0; step < 10; ++step) {
+    EXPECT_NEAR(
+        observer.epochs[step].train_loss(), reference.LossAndGradient(learner.data()), 1e-6);
+    reference.Descend(0.1);
+    for (std::size_t i = 0; i < initial.size(); ++i) {
+      EXPECT_NEAR(static_cast<double>(observer.weights[step][i]), reference.weights()[i], 1e-6)
+          << "step " << step << " parameter " << i;
+    }
+  }
+  EXPECT_EQ(state->step, 10);
+}
+
+// With a rate so small that the weights stay, the reported loss is the mean over the examples; a
+// mean over the batches would give the last one, of 5 examples, the weight of 10.
+TEST(TrainerTest, TheReportedLossWeightsBatchesByTheirSize) {
+  Learner learner(SpecOf(std::string(kSeedNetwork) +
+                         "optimizer { sgd { learning_rate: 1e-12 } } epochs: 1 batch_size: 10"),
+                  Separable(25));
+  std::vector<float> initial(static_cast<std::size_t>(learner.network().parameter_count()));
+  learner.network().Initialize(0, initial);
+  RememberingObserver observer;
+
+  const auto state = learner.Run(observer);
+
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->step, 3);
+  EXPECT_NEAR(observer.epochs.at(0).train_loss(),
+              SeedReference(initial).LossAndGradient(learner.data()),
+              1e-6);
+}
+
+TEST(TrainerTest, TheSeedExampleLearns) {
+  Learner learner(SpecOf(std::string(kSeedNetwork) +
+                         "optimizer { sgd { learning_rate: 0.1 } } epochs: 100 batch_size: 10"),
+                  Separable(400));
+  RememberingObserver observer;
+
+  const auto state = learner.Run(observer);
+
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_LT(observer.epochs.back().train_loss(), 0.5 * observer.epochs.front().train_loss());
+  EXPECT_GT(learner.Accuracy(state->kept_weights()), 0.95);
+}
+
+TEST(TrainerTest, EachOptimizerLearnsWhatNoLineCanTell) {
+  for (const char* optimizer : {"sgd { learning_rate: 0.2 momentum: 0.9 nesterov: true }",
+                                "adam { learning_rate: 0.02 }",
+                                "adamw { learning_rate: 0.02 }",
+                                "rmsprop { learning_rate: 0.01 }"}) {
+    Learner learner(SpecOf(std::string("network { layers { dense { units: 16 activation: "
+                                       "ACTIVATION_TANH } } layers { dense { units: 1 activation: "
+                                       "ACTIVATION_SIGMOID } } } epochs: 150 optimizer { ") +
+                           optimizer + " }"),
+                    ExclusiveOr(300));
+
+    const auto state = learner.Run();
+
+    ASSERT_TRUE(state.ok()) << state.status();
+    EXPECT_GT(learner.Accuracy(state->kept_weights()), 0.95) << optimizer;
+  }
+}
+
+// Steps large enough for the plan to share them, with every kind of layer that draws numbers.
+TEST(TrainerTest, WeightsAreTheSameBitForBitOnOneAndTwoThreads) {
+  const std::string spec = R"(
+    network {
+      layers { dense { units: 320 activation: ACTIVATION_GELU } }
+      layers { dropout { rate: 0.3 } }
+      layers { dense { units: 96 activation: ACTIVATION_TANH } }
+      layers { dense { units: 1 activation: ACTIVATION_SIGMOID } }
+    }
+    epochs: 3 batch_size: 64 seed: 9 threads: )";
+  Data data{.inputs = 48, .x = std::vector<float>(48 * 230), .labels = {}};
+  Random random(2);
+  for (float& x : data.x) {
+    x = Uniform(random);
+  }
+  for (std::size_t i = 0; i < 230; ++i) {
+    data.labels.push_back(data.x[48 * i] > 0.5F ? 1.0F : 0.0F);
+  }
+
+  const auto one = Learner(SpecOf(spec + "1"), data).Run();
+  const auto two = Learner(SpecOf(spec + "2"), data).Run();
+
+  ASSERT_TRUE(one.ok()) << one.status();
+  ASSERT_TRUE(two.ok()) << two.status();
+  EXPECT_EQ(one->weights, two->weights);
+  EXPECT_EQ(one->optimizer_slots, two->optimizer_slots);
+}
+
+TEST(TrainerTest, SmallStepsToo) {
+  const std::string spec = std::string(kSeedNetwork) + "epochs: 5 batch_size: 10 threads: ";
+
+  const auto one = Learner(SpecOf(spec + "1"), Separable(55)).Run();
+  const auto three = Learner(SpecOf(spec + "3"), Separable(55)).Run();
+
+  ASSERT_TRUE(one.ok() && three.ok());
+  EXPECT_EQ(one->weights, three->weights);
+}
+
+TEST(TrainerTest, TheSeedAloneDecides) {
+  const std::string spec = std::string(kSeedNetwork) + "epochs: 2 batch_size: 10 seed: ";
+
+  const auto first = Learner(SpecOf(spec + "1"), Separable(50)).Run();
+  const auto again = Learner(SpecOf(spec + "1"), Separable(50)).Run();
+  const auto other = Learner(SpecOf(spec + "2"), Separable(50)).Run();
+
+  ASSERT_TRUE(first.ok() && again.ok() && other.ok());
+  EXPECT_EQ(first->weights, again->weights);
+  EXPECT_NE(first->weights, other->weights);
+}
+
+// Answers with losses that were written down beforehand.
+Validator ScriptedLosses(std::vector<double> losses) {
+  return [losses = std::move(losses), next = std::size_t{0}](
+             std::span<const float> /*weights*/) mutable -> absl::StatusOr<model::v1::Evaluation> {
+    model::v1::Evaluation evaluation;
+    evaluation.set_loss(losses.at(next++));
+    return evaluation;
+  };
+}
+
+TEST(TrainerTest, EarlyStoppingKeepsTheWeightsOfTheBestEpoch) {
+  Learner learner(SpecOf(std::string(kSeedNetwork) + "epochs: 50 early_stopping { patience: 3 }"),
+                  Separable(40));
+  RememberingObserver observer;
+
+  const auto state = learner.Run(observer, {}, ScriptedLosses({1.0, 0.8, 0.9, 0.85, 0.8, 0.1}));
+
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(observer.epochs.size(), 5U);
+  EXPECT_EQ(state->epoch, 5);
+  EXPECT_EQ(state->kept_epoch(), 2);
+  EXPECT_EQ(std::vector<float>(state->kept_weights().begin(), state->kept_weights().end()),
+            observer.weights[1]);
+  EXPECT_NE(observer.weights[1], observer.weights[4]);
+  EXPECT_EQ(observer.epochs[3].validation().loss(), 0.85);
+}
+
+TEST(TrainerTest, AFallByNoMoreThanMinDeltaIsNoImprovement) {
+  Learner learner(SpecOf(std::string(kSeedNetwork) +
+                         "epochs: 50 early_stopping { patience: 2 min_delta: 0.25 }"),
+                  Separable(40));
+  RememberingObserver observer;
+
+  const auto state = learner.Run(observer, {}, ScriptedLosses({1.0, 0.75, 0.5, 0.5, 0.25, 0.0}));
+
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->epoch, 5);
+  EXPECT_EQ(state->kept_epoch(), 3);
+}
+
+TEST(TrainerTest, TheBestEpochIsKeptWhenAllEpochsAreRunToo) {
+  Learner learner(SpecOf(std::string(kSeedNetwork) + "epochs: 3 early_stopping { patience: 9 }"),
+                  Separable(40));
+  RememberingObserver observer;
+
+  const auto state = learner.Run(observer, {}, ScriptedLosses({0.5, 0.9, 0.9}));
+
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->epoch, 3);
+  EXPECT_EQ(state->kept_epoch(), 1);
+}
+
+TEST(TrainerTest, WithoutEarlyStoppingTheLastWeightsAreKept) {
+  Learner learner(SpecOf(std::string(kSeedNetwork) + "epochs: 3"), Separable(40));
+  RememberingObserver observer;
+
+  const auto state = learner.Run(observer, {}, ScriptedLosses({0.5, 0.9, 0.9}));
+
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->kept_epoch(), 3);
+  EXPECT_EQ(state->weights, observer.weights[2]);
+}
+
+TEST(TrainerTest, EarlyStoppingWithoutAValidatorIsRefused) {
+  Learner learner(SpecOf(std::string(kSeedNetwork) + "early_stopping { patience: 1 }"),
+                  Separable(40));
+
+  EXPECT_THAT(learner.Run(), Fails(absl::StatusCode::kInvalidArgument, "training.early_stopping"));
+}
+
+TEST(TrainerTest, AStopBetweenEpochsEndsTheNextOneAtItsFirstStep) {
+  Learner learner(SpecOf(std::string(kSeedNetwork) + "epochs: 1000"), Separable(400));
+  std::stop_source stop;
+  RememberingObserver observer;
+  observer.each_epoch = [&](const TrainerState& state) {
+    if (state.epoch == 2) {
+      stop.request_stop();
+    }
+    return absl::OkStatus();
+  };
+
+  EXPECT_THAT(learner.Run(observer, stop.get_token()),
+              Fails(absl::StatusCode::kCancelled, "stopped in epoch 3"));
+  EXPECT_EQ(observer.epochs.size(), 2U);
+}
+
+TEST(TrainerTest, AnErrorOfTheObserverEndsTheTraining) {
+  Learner learner(SpecOf(std::string(kSeedNetwork) + "epochs: 1000"), Separable(40));
+  RememberingObserver observer;
+  observer.each_epoch = [](const TrainerState&) { return Unavailable("nobody listens"); };
+
+  EXPECT_THAT(learner.Run(observer), Fails(absl::StatusCode::kUnavailable, "nobody listens"));
+  EXPECT_EQ(observer.epochs.size(), 1U);
+}
+
+TEST(TrainerTest, ALossThatIsNotFiniteEndsTheRunWithinTheEpoch) {
+  Data data = Separable(200);
+  for (float& x : data.x) {
+    x *= 1e6F;
+  }
+  Learner learner(SpecOf("network { layers { dense { units: 8 } } layers { dense { units: 1 } } } "
+                         "optimizer { sgd { learning_rate: 10 } } epochs: 1000 batch_size: 10"),
+                  data,
+                  schema::v1::TASK_REGRESSION);
+  RememberingObserver observer;
+
+  const auto state = learner.Run(observer);
+
+  EXPECT_THAT(state,
+              Fails(absl::StatusCode::kFailedPrecondition, "no longer a finite number in epoch 1"));
+  EXPECT_THAT(Fix(state.status()), HasSubstr("lower training.optimizer.sgd.learning_rate"));
+  EXPECT_TRUE(observer.epochs.empty());
+}
+
+// The last step of an epoch has no loss after it that could tell.
+TEST(TrainerTest, WeightsThatTheLastStepBreaksAreFoundInTheSameEpoch) {
+  Data data{.inputs = 1, .x = {1e38F}, .labels = {-1e38F}};
+  Learner learner(SpecOf("network { layers { dense { units: 1 } } } loss: LOSS_MEAN_ABSOLUTE_ERROR "
+                         "optimizer { sgd { learning_rate: 10 } } epochs: 5"),
+                  data,
+                  schema::v1::TASK_REGRESSION);
+  RememberingObserver observer;
+
+  EXPECT_THAT(learner.Run(observer),
+              Fails(absl::StatusCode::kFailedPrecondition, "no longer a finite number in epoch 1"));
+  EXPECT_TRUE(observer.epochs.empty());
+}
+
+TEST(TrainerTest, AValidationLossThatIsNotFiniteEndsTheRun) {
+  Learner learner(SpecOf(std::string(kSeedNetwork) + "epochs: 9"), Separable(40));
+  RememberingObserver observer;
+
+  EXPECT_THAT(learner.Run(observer, {}, ScriptedLosses({0.5, std::nan("")})),
+              Fails(absl::StatusCode::kFailedPrecondition,
+                    "the validation loss is no longer a finite number in epoch 2"));
+}
+
+TEST(TrainerTest, NoExamplesOrTooFewNumbersAreRefused) {
+  Learner empty(SpecOf(kSeedNetwork), Data{.inputs = 2, .x = {}, .labels = {}});
+  Data short_by_one = Separable(4);
+  short_by_one.x.pop_back();
+
+  EXPECT_THAT(empty.Run(), Fails(absl::StatusCode::kInvalidArgument, "no examples"));
+  EXPECT_THAT(Learner(SpecOf(kSeedNetwork), short_by_one).Run(),
+              Fails(absl::StatusCode::kInvalidArgument, "need 8 floats, found 7"));
+}
+
+TEST(TrainerTest, SmallStepsTakeOneThreadAndTheSpecOverrules) {
+  TrainingSpec spec = SpecOf(kSeedNetwork);
+  Learner small(spec, Separable(10));
+
+  EXPECT_EQ(ChooseThreads(spec, small.network()), 1);
+  spec.set_threads(3);
+  EXPECT_EQ(ChooseThreads(spec, small.network()), 3);
+}
+
+}  // namespace
+}  // namespace millrace::training
