@@ -82,35 +82,38 @@ void InferencePlan::RunRows(const Part& part, InferenceScratch& scratch) const {
   const std::span<const LayerPlan> layers = network_.layers();
   const float* from = part.x;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const LayerPlan& layer = layers[i];
-    if (layer.kind == LayerPlan::Kind::kDropout) {
+    if (layers[i].kind == LayerPlan::Kind::kDropout) {
       continue;
     }
     const bool last = i + 1 == layers.size();
     float* other = from == scratch.a_.data() ? scratch.b_.data() : scratch.a_.data();
     float* to = last ? part.y : other;
-    float* sums = last ? part.logits : nullptr;
-    if (layer.kind == LayerPlan::Kind::kActivation) {
-      if (sums != nullptr) {
-        std::copy_n(from, part.rows * layer.outputs, sums);
-      }
-      ActivateRows(layer, part.rows, from, to);
-    } else {
-      const bool softmax = layer.activation == model::v1::ACTIVATION_SOFTMAX;
-      kernels::Dense({.inputs = layer.inputs,
-                      .outputs = layer.outputs,
-                      .packed = packed_[i],
-                      .bias = biases_[i],
-                      .activation = softmax ? model::v1::ACTIVATION_UNSPECIFIED : layer.activation},
-                     part.rows,
-                     from,
-                     to,
-                     sums);
-      if (softmax) {
-        kernels::Softmax(part.rows, layer.outputs, to, to);
-      }
-    }
+    RunLayer(i, {.rows = part.rows, .x = from, .y = to, .logits = last ? part.logits : nullptr});
     from = to;
+  }
+}
+
+void InferencePlan::RunLayer(std::size_t index, const Part& part) const {
+  const LayerPlan& layer = network_.layers()[index];
+  if (layer.kind == LayerPlan::Kind::kActivation) {
+    if (part.logits != nullptr) {
+      std::copy_n(part.x, part.rows * layer.outputs, part.logits);
+    }
+    ActivateRows(layer, part.rows, part.x, part.y);
+    return;
+  }
+  const bool softmax = layer.activation == model::v1::ACTIVATION_SOFTMAX;
+  kernels::Dense({.inputs = layer.inputs,
+                  .outputs = layer.outputs,
+                  .packed = packed_[index],
+                  .bias = biases_[index],
+                  .activation = softmax ? model::v1::ACTIVATION_UNSPECIFIED : layer.activation},
+                 part.rows,
+                 part.x,
+                 part.y,
+                 part.logits);
+  if (softmax) {
+    kernels::Softmax(part.rows, layer.outputs, part.y, part.y);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -52,7 +53,7 @@ class InferencePlan {
  private:
   explicit InferencePlan(Network network) : network_(std::move(network)) {}
 
-  // A few rows of a pass.
+  // A few rows of a pass, or of one layer.
   struct Part {
     std::int64_t rows;
     const float* x;
@@ -61,6 +62,7 @@ class InferencePlan {
   };
 
   void RunRows(const Part& part, InferenceScratch& scratch) const;
+  void RunLayer(std::size_t index, const Part& part) const;
 
   Network network_;
   std::int64_t width_max_ = 0;              // of any layer

@@ -11,7 +11,6 @@ namespace millrace::network {
 
 namespace {
 
-using model::v1::Activation;
 using schema::v1::Task;
 using Kind = model::v1::Loss;
 

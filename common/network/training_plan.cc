@@ -16,7 +16,6 @@ namespace {
 
 using kernels::Range;
 using kernels::Region;
-using model::v1::Activation;
 
 constexpr std::int64_t kBatchRowsMax = 65536;
 
@@ -137,10 +136,10 @@ class Plan final : public TrainingPlan {
 
   void Place();
   void Run(Pass pass);
-  void Forward(const Pass& pass);
-  void ForwardDense(const Pass& pass, const PlacedLayer& layer, const float* from);
-  void ForwardDropout(const Pass& pass, const PlacedLayer& layer, const float* from);
-  void ForwardSoftmax(const Pass& pass, const PlacedLayer& layer, const float* from);
+  void Forward(const Pass& pass) const;
+  void ForwardDense(const Pass& pass, const PlacedLayer& layer, const float* from) const;
+  void ForwardDropout(const Pass& pass, const PlacedLayer& layer, const float* from) const;
+  void ForwardSoftmax(const Pass& pass, const PlacedLayer& layer, const float* from) const;
   void EvaluateLoss(const Pass& pass);
   void Backward(Pass& pass);
   void BackwardDense(Pass& pass, std::size_t index);
@@ -231,7 +230,7 @@ void Plan::Run(Pass pass) {
   Backward(pass);
 }
 
-void Plan::Forward(const Pass& pass) {
+void Plan::Forward(const Pass& pass) const {
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const PlacedLayer& layer = layers_[i];
     const float* from = Input(i, pass.x);
@@ -252,7 +251,7 @@ void Plan::Forward(const Pass& pass) {
   }
 }
 
-void Plan::ForwardDense(const Pass& pass, const PlacedLayer& layer, const float* from) {
+void Plan::ForwardDense(const Pass& pass, const PlacedLayer& layer, const float* from) const {
   const LayerPlan& plan = layer.plan;
   const Region region = pass.crew.Share(pass.rows, plan.outputs);
   if (IsEmpty(region)) {
@@ -270,7 +269,7 @@ void Plan::ForwardDense(const Pass& pass, const PlacedLayer& layer, const float*
       softmax ? nullptr : layer.sums);
 }
 
-void Plan::ForwardDropout(const Pass& pass, const PlacedLayer& layer, const float* from) {
+void Plan::ForwardDropout(const Pass& pass, const PlacedLayer& layer, const float* from) const {
   const double rate = layer.plan.dropout_rate;
   const auto threshold = static_cast<std::uint32_t>(rate * 4294967296.0);
   const auto scale = static_cast<float>(1 / (1 - rate));
@@ -286,7 +285,7 @@ void Plan::ForwardDropout(const Pass& pass, const PlacedLayer& layer, const floa
       part.last - part.first, from + part.first, layer.mask + part.first, layer.y + part.first);
 }
 
-void Plan::ForwardSoftmax(const Pass& pass, const PlacedLayer& layer, const float* from) {
+void Plan::ForwardSoftmax(const Pass& pass, const PlacedLayer& layer, const float* from) const {
   const Range part = pass.crew.Part(pass.rows, 1);
   const std::int64_t start = part.first * layer.plan.outputs;
   kernels::Softmax(part.last - part.first, layer.plan.outputs, from + start, layer.y + start);

@@ -152,6 +152,7 @@ void ActivateAll(Activation activation, std::int64_t count, const float* x, floa
   }
 }
 
+// NOLINTNEXTLINE(readability-function-size): the arrays are what they are.
 void ActivationGradientAll(Activation activation,
                            std::int64_t count,
                            const float* x,

@@ -48,6 +48,7 @@ HWY_INLINE Vector LogisticTerm(Vector z, Vector t) {
 }
 
 double SumLogisticLoss(std::int64_t rows, const float* logits, const float* labels) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): written before it is read.
   HWY_ALIGN std::array<double, kBlock> terms;
   double sum = 0;
   for (std::int64_t first = 0; first < rows; first += kBlock) {
@@ -67,6 +68,7 @@ double SumLogisticLoss(std::int64_t rows, const float* logits, const float* labe
 // log of the sum of exp(z) of one row: the largest z is taken out, so that no term overflows.
 HWY_INLINE double LogSumExp(std::int64_t columns, const float* logits) {
   const Wide d;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): written before it is read.
   HWY_ALIGN std::array<double, kBlock> terms;
   float largest = logits[0];
   for (std::int64_t i = 1; i < columns; ++i) {
@@ -98,7 +100,7 @@ double SumSoftmaxLoss(std::int64_t rows,
   double sum = 0;
   for (std::int64_t row = 0; row < rows; ++row) {
     const float* z = logits + row * columns;
-    const double target = static_cast<double>(z[static_cast<std::int64_t>(labels[row])]);
+    const auto target = static_cast<double>(z[static_cast<std::int64_t>(labels[row])]);
     sum += LogSumExp(columns, z) - target;
   }
   return sum;

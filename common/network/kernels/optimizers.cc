@@ -74,6 +74,7 @@ void UpdateSgd(const SgdStep& step,
   });
 }
 
+// NOLINTNEXTLINE(readability-function-size): the arrays are what they are.
 void UpdateAdam(const AdamStep& step,
                 std::int64_t count,
                 const float* gradient,

@@ -50,9 +50,9 @@ constexpr std::int64_t kCopyColumns = 128;
 constexpr std::int64_t kCopyRows = kWide ? 192 : 24;
 constexpr std::int64_t kInPlaceBlock = 256;
 
-// NOLINTNEXTLINE(modernize-avoid-c-arrays): std::array's unsigned index mixes badly with strides.
+// Not std::array, whose unsigned index mixes badly with strides.
 template <class T, int kCount>
-using List = T[static_cast<std::size_t>(kCount)];
+using List = T[static_cast<std::size_t>(kCount)];  // NOLINT(modernize-avoid-c-arrays): see above.
 
 template <int kRows, int kVectors>
 using Sums = List<List<Vector, kVectors>, kRows>;
@@ -75,72 +75,82 @@ struct Tile {
   const float* gate;  // at c's place
 };
 
-// The end of a chain: bias, finish, store. Rows and vectors are unrolled by the caller's constants.
+// A row of a tile in memory: whole vectors, the last one perhaps in part. Its constants unroll the
+// loops around it.
+template <int kVectors, bool kTail>
+struct Row {
+  hn::Mask<Tag> mask;
+
+  explicit HWY_INLINE Row(const Tile& tile) : mask(hn::FirstN(Tag(), tile.tail)) {}
+
+  HWY_INLINE Vector Load(const float* from, int vector) const {
+    return kTail && vector == kVectors - 1 ? hn::MaskedLoad(mask, Tag(), from)
+                                           : hn::LoadU(Tag(), from);
+  }
+
+  HWY_INLINE void Store(Vector value, float* to, int vector) const {
+    if (kTail && vector == kVectors - 1) {
+      hn::BlendedStore(value, mask, Tag(), to);
+    } else {
+      hn::StoreU(value, Tag(), to);
+    }
+  }
+};
+
 template <int kRows, int kVectors, bool kTail>
-HWY_INLINE void StoreTile(const Tile& tile, Sums<kRows, kVectors>& sum) {
-  const Tag f;
-  const auto mask = hn::FirstN(f, tile.tail);
-  const auto load = [&](const float* from, int vector) HWY_ATTR {
-    return kTail && vector == kVectors - 1 ? hn::MaskedLoad(mask, f, from) : hn::LoadU(f, from);
-  };
-  if (tile.ends && tile.bias != nullptr) {
+HWY_INLINE void AddBias(const Tile& tile, Sums<kRows, kVectors>& sum) {
+  const Row<kVectors, kTail> row(tile);
 #pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      const Vector bias = load(tile.bias + v * kLanes, v);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        sum[r][v] = hn::Add(sum[r][v], bias);
-      }
-    }
-  }
-  if (tile.ends && tile.finish == Product::Finish::kRelu) {
+  for (int v = 0; v < kVectors; ++v) {
+    const Vector bias = row.Load(tile.bias + v * kLanes, v);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-      for (int v = 0; v < kVectors; ++v) {
-        // The second operand is what a NaN gives, so it stays one.
-        sum[r][v] = hn::Max(hn::Zero(f), sum[r][v]);
-      }
-    }
-  } else if (tile.ends && tile.finish == Product::Finish::kGate) {
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-      for (int v = 0; v < kVectors; ++v) {
-        const Vector gate = load(tile.gate + r * tile.c_row + v * kLanes, v);
-        sum[r][v] = hn::IfThenElseZero(hn::Gt(gate, hn::Zero(f)), sum[r][v]);
-      }
+      sum[r][v] = hn::Add(sum[r][v], bias);
     }
   }
+}
+
+template <int kRows, int kVectors>
+HWY_INLINE void ApplyRelu(Sums<kRows, kVectors>& sum) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
-      float* to = tile.c + r * tile.c_row + v * kLanes;
-      if (kTail && v == kVectors - 1) {
-        hn::BlendedStore(sum[r][v], mask, f, to);
-      } else {
-        hn::StoreU(sum[r][v], f, to);
-      }
+      // The second operand is what a NaN gives, so it stays one.
+      sum[r][v] = hn::Max(hn::Zero(Tag()), sum[r][v]);
     }
   }
 }
 
 template <int kRows, int kVectors, bool kTail>
-void MultiplyTile(const Tile& tile) {
-  const Tag f;
-  const auto mask = hn::FirstN(f, tile.tail);
-  const auto load = [&](const float* from, int vector) HWY_ATTR {
-    return kTail && vector == kVectors - 1 ? hn::MaskedLoad(mask, f, from) : hn::LoadU(f, from);
-  };
-  Sums<kRows, kVectors> sum;
+HWY_INLINE void ApplyGate(const Tile& tile, Sums<kRows, kVectors>& sum) {
+  const Row<kVectors, kTail> row(tile);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
-      sum[r][v] = tile.resumes ? load(tile.c + r * tile.c_row + v * kLanes, v) : hn::Zero(f);
+      const Vector gate = row.Load(tile.gate + r * tile.c_row + v * kLanes, v);
+      sum[r][v] = hn::IfThenElseZero(hn::Gt(gate, hn::Zero(Tag())), sum[r][v]);
     }
   }
+}
+
+// What follows a chain's last link.
+template <int kRows, int kVectors, bool kTail>
+HWY_INLINE void FinishTile(const Tile& tile, Sums<kRows, kVectors>& sum) {
+  if (tile.bias != nullptr) {
+    AddBias<kRows, kVectors, kTail>(tile, sum);
+  }
+  if (tile.finish == Product::Finish::kRelu) {
+    ApplyRelu<kRows, kVectors>(sum);
+  } else if (tile.finish == Product::Finish::kGate) {
+    ApplyGate<kRows, kVectors, kTail>(tile, sum);
+  }
+}
+
+template <int kRows, int kVectors, bool kTail>
+HWY_INLINE void MultiplyAdd(const Tile& tile, Sums<kRows, kVectors>& sum) {
+  const Row<kVectors, kTail> row(tile);
   const float* a = tile.a;
   const float* b = tile.b;
   const std::int64_t a_row = tile.a_row;
@@ -152,11 +162,11 @@ void MultiplyTile(const Tile& tile) {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
       const std::int64_t column = v * kLanes;
-      right[v] = load(b + column / kPanelColumns * b_panel + column % kPanelColumns, v);
+      right[v] = row.Load(b + column / kPanelColumns * b_panel + column % kPanelColumns, v);
     }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const Vector left = hn::Set(f, a[r * a_row]);
+      const Vector left = hn::Set(Tag(), a[r * a_row]);
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
         sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
@@ -165,7 +175,31 @@ void MultiplyTile(const Tile& tile) {
     a += a_inner;
     b += b_inner;
   }
-  StoreTile<kRows, kVectors, kTail>(tile, sum);
+}
+
+template <int kRows, int kVectors, bool kTail>
+void MultiplyTile(const Tile& tile) {
+  const Row<kVectors, kTail> row(tile);
+  Sums<kRows, kVectors> sum;
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      const float* from = tile.c + r * tile.c_row + v * kLanes;
+      sum[r][v] = tile.resumes ? row.Load(from, v) : hn::Zero(Tag());
+    }
+  }
+  MultiplyAdd<kRows, kVectors, kTail>(tile, sum);
+  if (tile.ends) {
+    FinishTile<kRows, kVectors, kTail>(tile, sum);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      row.Store(sum[r][v], tile.c + r * tile.c_row + v * kLanes, v);
+    }
+  }
 }
 
 using TileFunction = void (*)(const Tile&);
@@ -346,7 +380,7 @@ HWY_INLINE void Transpose8(const float* from,
   const hn::Repartition<double, Block> g;
   List<hn::Vec<Block>, 8> pairs;
 #pragma GCC unroll 8
-  for (int i = 0; i < 8; i += 2) {
+  for (std::int64_t i = 0; i < 8; i += 2) {
     const auto even = hn::LoadU(f, from + i * stride);
     const auto odd = hn::LoadU(f, from + (i + 1) * stride);
     pairs[i] = hn::InterleaveLower(f, even, odd);
@@ -355,9 +389,9 @@ HWY_INLINE void Transpose8(const float* from,
   // Quads [i, k]: columns k and k + 4 of rows 4 i to 4 i + 3.
   List<List<hn::Vec<Block>, 4>, 2> quads;
 #pragma GCC unroll 8
-  for (int i = 0; i < 2; ++i) {
+  for (std::int64_t i = 0; i < 2; ++i) {
 #pragma GCC unroll 8
-    for (int k = 0; k < 2; ++k) {
+    for (std::int64_t k = 0; k < 2; ++k) {
       const auto top = hn::BitCast(g, pairs[4 * i + k]);
       const auto bottom = hn::BitCast(g, pairs[4 * i + 2 + k]);
       quads[i][2 * k] = hn::BitCast(f, hn::InterleaveLower(g, top, bottom));
@@ -365,7 +399,7 @@ HWY_INLINE void Transpose8(const float* from,
     }
   }
 #pragma GCC unroll 8
-  for (int k = 0; k < 4; ++k) {
+  for (std::int64_t k = 0; k < 4; ++k) {
     float* low = to + k * to_stride;
     hn::StoreU(hn::ConcatLowerLower(f, quads[1][k], quads[0][k]), f, low);
     hn::StoreU(hn::ConcatUpperUpper(f, quads[1][k], quads[0][k]), f, low + 4 * to_stride);
@@ -433,6 +467,7 @@ HWY_INLINE void CopyBlock(const Product& product, const float* b, Shape block, f
 
 // Blocks of B are copied, and all rows pass over each strip of the copy.
 HWY_NOINLINE void MultiplyCopied(const Product& product) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): written before it is read.
   HWY_ALIGN std::array<float, static_cast<std::size_t>(kInnerBlock * kCopyColumns)> copy;
   const bool transposed = product.right == Product::Right::kTransposed;
   const std::int64_t inner_step = transposed ? 1 : product.b_stride;
@@ -462,13 +497,19 @@ HWY_NOINLINE void MultiplyCopied(const Product& product) {
   }
 }
 
+// Whether to copy B before the product reads it. Columns must be copied to become rows, unless
+// there is one inner index and the only row lies as it should.
+bool NeedsCopy(const Product& product) {
+  if (product.right == Product::Right::kTransposed) {
+    return product.b_stride != 1;
+  }
+  return product.rows >= kCopyRows && product.columns > kTileColumns;
+}
+
 void Multiply(const Product& product) {
   if (product.right == Product::Right::kPanels) {
     MultiplyPanels(product);
-  } else if (product.right == Product::Right::kTransposed && product.b_stride == 1) {
-    MultiplyInPlace(product);  // of one inner index, so B's only row lies as it should
-  } else if (product.right == Product::Right::kTransposed ||
-             (product.rows >= kCopyRows && product.columns > kTileColumns)) {
+  } else if (NeedsCopy(product)) {
     MultiplyCopied(product);
   } else {
     MultiplyInPlace(product);
