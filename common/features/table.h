@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,10 +31,23 @@ struct ColumnCells {
 /// Whether cells of this type are numbers.
 bool IsNumeric(schema::v1::ColumnType type);
 
+/// The class that a label's cell names: a text itself, a boolean's spelling, a number's shortest
+/// text. Requires: the cell is not missing.
+std::string ClassName(const schema::v1::Column& column, const Cell& cell);
+
+/// The different classes of a label's cells, in ascending byte order. Stops looking once there are
+/// more than `limit`.
+std::vector<std::string> ClassesOf(const schema::v1::Column& column,
+                                   const ColumnCells& cells,
+                                   std::size_t limit);
+
 /// Columns of equal length under a schema.
 struct Table {
   schema::v1::Schema schema;
   std::vector<ColumnCells> columns;  // one a schema column
+
+  /// The column of that name, or -1.
+  [[nodiscard]] int IndexOf(std::string_view name) const;
 
   [[nodiscard]] std::int64_t row_count() const {
     return columns.empty() ? 0 : columns.front().size();

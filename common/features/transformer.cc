@@ -171,19 +171,6 @@ class ColumnFinder {
   std::unordered_map<std::string_view, int> index_of_;
 };
 
-// The class of a label's cell as text: a boolean's spelling, a number's shortest text.
-std::string ClassText(const schema::v1::Column& column, const Cell& cell) {
-  if (cell.kind == Cell::Kind::kText) {
-    return std::string(cell.text);
-  }
-  if (column.type() == schema::v1::COLUMN_TYPE_BOOLEAN) {
-    return cell.number == 0 ? column.false_spelling() : column.true_spelling();
-  }
-  std::string text;
-  ShortestText(cell.number, text);
-  return text;
-}
-
 absl::Status MissingLabel(const LabelTransform& label, std::int64_t row) {
   return InvalidArgument("label '{}' has no value in row {}", Excerpt(label.column().name()), row);
 }
@@ -222,7 +209,7 @@ absl::Status IndexClasses(const LabelTransform& label,
     if (cell.kind == Cell::Kind::kMissing) {
       return MissingLabel(label, rows[i]);
     }
-    const std::string text = ClassText(label.column(), cell);
+    const std::string text = ClassName(label.column(), cell);
     const auto found = index_of.find(text);
     if (found == index_of.end()) {
       return InvalidArgument("label '{}' is none of its classes, found '{}'",

@@ -1,0 +1,32 @@
+// Histogram: how many numbers fall into each of some equally wide bins.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace millrace::statistics {
+
+/// Ten bins over [minimum, maximum], each with its lower end; the last with both. Not thread-safe.
+class Histogram {
+ public:
+  static constexpr int kBins = 10;
+
+  /// Requires: finite, minimum <= maximum. Where they are equal, all numbers fall into the first.
+  Histogram(double minimum, double maximum);
+
+  /// Requires: minimum <= number <= maximum.
+  void Add(double number);
+
+  /// Requires: the same range.
+  void Merge(const Histogram& other);
+
+  [[nodiscard]] const std::array<std::int64_t, kBins>& counts() const { return counts_; }
+
+ private:
+  double minimum_;
+  double half_width_;  // of the range; halves cannot overflow
+  std::array<std::int64_t, kBins> counts_{};
+};
+
+}  // namespace millrace::statistics

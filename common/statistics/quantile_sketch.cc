@@ -1,0 +1,110 @@
+#include "common/statistics/quantile_sketch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace millrace::statistics {
+
+namespace {
+
+constexpr std::int64_t kCoinSeed = 2016;
+constexpr std::size_t kCapacityMin = 64;  // of the lowest levels; few sorts of few numbers
+
+}  // namespace
+
+QuantileSketch::QuantileSketch()
+    : minimum_(std::numeric_limits<double>::infinity()),
+      maximum_(-std::numeric_limits<double>::infinity()),
+      levels_(1),
+      coins_(kCoinSeed) {}
+
+void QuantileSketch::Add(double number) {
+  ++count_;
+  minimum_ = std::min(minimum_, number);
+  maximum_ = std::max(maximum_, number);
+  levels_.front().push_back(number);
+  if (levels_.front().size() > lowest_capacity_) {
+    Compress();
+  }
+}
+
+void QuantileSketch::Merge(const QuantileSketch& other) {
+  count_ += other.count_;
+  minimum_ = std::min(minimum_, other.minimum_);
+  maximum_ = std::max(maximum_, other.maximum_);
+  if (levels_.size() < other.levels_.size()) {
+    levels_.resize(other.levels_.size());
+  }
+  for (std::size_t i = 0; i < other.levels_.size(); ++i) {
+    levels_[i].insert(levels_[i].end(), other.levels_[i].begin(), other.levels_[i].end());
+  }
+  Compress();
+}
+
+// The top level holds the most; each one below two thirds of the one above it.
+std::size_t QuantileSketch::Capacity(std::size_t level) const {
+  std::size_t capacity = kExactMax;
+  for (std::size_t depth = levels_.size() - 1 - level; depth > 0; --depth) {
+    capacity = capacity * 2 / 3;
+  }
+  return std::max(kCapacityMin, capacity);
+}
+
+// Compacts every level that is over its capacity, lowest first.
+void QuantileSketch::Compress() {
+  for (std::size_t level = 0; level < levels_.size(); ++level) {
+    if (levels_[level].size() > Capacity(level)) {
+      if (level + 1 == levels_.size()) {
+        levels_.emplace_back();
+      }
+      Compact(level);
+    }
+  }
+  lowest_capacity_ = Capacity(0);
+}
+
+// Moves every second number, in order, one level up, where it stands for both; a coin says which.
+// Of an odd number of them one stays.
+void QuantileSketch::Compact(std::size_t level) {
+  std::vector<double> numbers = std::exchange(levels_[level], {});
+  if (numbers.size() % 2 == 1) {
+    levels_[level].push_back(numbers.back());
+    numbers.pop_back();
+  }
+  std::sort(numbers.begin(), numbers.end());
+  for (std::size_t i = coins_.Next() % 2; i < numbers.size(); i += 2) {
+    levels_[level + 1].push_back(numbers[i]);
+  }
+}
+
+std::vector<double> QuantileSketch::Quantiles(const std::vector<double>& shares) const {
+  std::vector<std::pair<double, double>> weighted;  // number, how many it stands for
+  double total = 0;
+  for (std::size_t level = 0; level < levels_.size(); ++level) {
+    const double weight = std::ldexp(1.0, static_cast<int>(level));
+    for (const double number : levels_[level]) {
+      weighted.emplace_back(number, weight);
+      total += weight;
+    }
+  }
+  std::sort(weighted.begin(), weighted.end());
+  std::vector<double> answers;
+  for (const double share : shares) {
+    const double wanted = share * total;
+    double passed = 0;
+    double answer = maximum_;
+    for (const auto& [number, weight] : weighted) {
+      passed += weight;
+      if (passed >= wanted) {
+        answer = number;
+        break;
+      }
+    }
+    answers.push_back(share <= 0 ? minimum_ : share >= 1 ? maximum_ : answer);
+  }
+  return answers;
+}
+
+}  // namespace millrace::statistics

@@ -1,0 +1,28 @@
+// Label: what the label column asks a network to learn.
+
+#pragma once
+
+#include <string_view>
+
+#include <absl/status/statusor.h>
+
+#include "millrace/data/v1/data_service.pb.h"
+#include "millrace/schema/v1/schema.pb.h"
+
+#include "common/features/table.h"
+
+namespace millrace::data {
+
+/// The task of the label column named by the options; TASK_UNSPECIFIED without one.
+///
+/// A boolean or category is classified. So is an integer of at most two different values, or of at
+/// most 20 that stand in ten rows each on average; other integers, and reals, are a regression. Who
+/// knows better gives the label's type: category for classes, real for a number.
+///
+/// INVALID_ARGUMENT when there is a single class or value, more than 1,000 classes, a timestamp, or
+/// a positive class that is none of two classes.
+absl::StatusOr<schema::v1::Task> DecideTask(const features::Table& table,
+                                            const v1::ImportOptions& options,
+                                            std::string_view file_name);
+
+}  // namespace millrace::data
