@@ -1,5 +1,7 @@
 #include "common/rpc/channel.h"
 
+#include "common/rpc/address.h"
+#include "common/rpc/transport.h"
 #include "common/status/status.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
@@ -15,9 +17,7 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr int kReconnectMsFirst = 100;
 constexpr int kReconnectMsMax = 2'000;
 
-}  // namespace
-
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+grpc::ChannelArguments Arguments() {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   arguments.SetMaxSendMessageSize(kMessageBytesMax);
@@ -30,7 +30,29 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMsMax);
   // A proxy of the environment is for the web, not for the service next door.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return arguments;
+}
+
+// A channel and the files that it reads.
+struct ProtectedChannel {
+  ChannelTransport transport;
+  std::shared_ptr<grpc::Channel> channel;  // the last member: it ends first
+};
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Arguments());
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
+                                                           const ChannelOptions& options) {
+  const auto result = std::make_shared<ProtectedChannel>();
+  ASSIGN_OR_RETURN(
+      result->transport,
+      MakeChannelTransport(options.tls, options.token_file, IsLoopback(HostOf(address))));
+  result->channel = grpc::CreateCustomChannel(address, result->transport.credentials, Arguments());
+  return std::shared_ptr<grpc::Channel>(result, result->channel.get());
 }
 
 void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout) {
@@ -38,8 +60,11 @@ void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout
   context.set_wait_for_ready(true);
 }
 
-absl::Status Probe(const std::string& address, std::chrono::milliseconds timeout) {
-  const auto stub = ::grpc::health::v1::Health::NewStub(MakeChannel(address));
+absl::Status Probe(const std::string& address,
+                   std::chrono::milliseconds timeout,
+                   const ChannelOptions& options) {
+  ASSIGN_OR_RETURN(const auto channel, MakeChannel(LocalTarget(address), options));
+  const auto stub = ::grpc::health::v1::Health::NewStub(channel);
   grpc::ClientContext context;
   SetDeadline(context, timeout);
   ::grpc::health::v1::HealthCheckResponse response;

@@ -6,14 +6,17 @@
 #include <string_view>
 #include <thread>
 
-#include <arpa/inet.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/impl/server_initializer.h>
 #include <grpcpp/resource_quota.h>
 
+#include "common/clock/clock.h"
+#include "common/rpc/access.h"
+#include "common/rpc/address.h"
 #include "common/rpc/reflection.h"
+#include "common/rpc/transport.h"
 #include "common/status/status.h"
 
 namespace millrace::rpc {
@@ -28,38 +31,25 @@ constexpr std::chrono::seconds kIgnoredCancelMax{10};
 // Pings of clients (channel.cc sends one a minute) more often than this are an attack.
 constexpr int kPingIntervalMsMin = 20'000;
 
-// The host of "host:port" without the brackets of IPv6; empty when there is no port.
-std::string HostOf(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon + 1 == address.size() ||
-      address.find_first_not_of("0123456789", colon + 1) != std::string::npos) {
-    return "";
-  }
-  std::string host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  return host;
-}
-
-bool IsLoopback(const std::string& host) {
-  in_addr v4{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) {
-    return ntohl(v4.s_addr) >> 24U == 127;
-  }
-  return host == "::1" || host == "localhost";
-}
-
 absl::Status CheckAddress(const ServerOptions& options) {
   const std::string host = HostOf(options.address);
   if (host.empty()) {
     return InvalidArgument("address must be host:port, found '{}'", options.address);
   }
-  if (!options.insecure && !IsLoopback(host)) {
+  if (!options.tls.certificate().empty() || IsLoopback(host)) {
+    return absl::OkStatus();
+  }
+  if (!options.access_file.empty()) {
+    return WithFix(
+        FailedPrecondition("on address {} tokens would travel as plain text", options.address),
+        "listen on 127.0.0.1, or give tls.certificate and tls.key");
+  }
+  if (!options.insecure) {
     return WithFix(
         FailedPrecondition("address {} can be reached from outside and would be plain text",
                            options.address),
-        "listen on 127.0.0.1, or accept plain text with --insecure");
+        "listen on 127.0.0.1, give tls.certificate and tls.key, or accept plain text with "
+        "--insecure");
   }
   return absl::OkStatus();
 }
@@ -186,13 +176,23 @@ class GrpcServer final : public Server {
   Reflection reflection_{names_};
   std::mutex stopping_;
   bool stopped_ = false;  // guarded by stopping_
+  ServerTransport transport_;
   std::unique_ptr<grpc::Server> server_;
 };
 
 absl::Status GrpcServer::Listen(const ServerOptions& options,
                                 const std::vector<grpc::Service*>& services) {
+  const bool gated = !options.access_file.empty();
+  ASSIGN_OR_RETURN(transport_, MakeServerTransport(options.tls, gated));
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port_);
+  if (gated) {
+    ASSIGN_OR_RETURN(const std::shared_ptr<security::AccessFile> access,
+                     security::AccessFile::Open(options.access_file, SystemClock()));
+    transport_.credentials->SetAuthMetadataProcessor(
+        std::make_shared<Gate>(access, options.permissions));
+    builder.SetContextAllocator(ContextsWith(access));
+  }
+  builder.AddListeningPort(options.address, transport_.credentials, &port_);
   SetLimits(options.limits, builder);
   builder.SetOption(std::make_unique<NamesOption>(names_));
   for (grpc::Service* service : services) {
@@ -207,6 +207,10 @@ absl::Status GrpcServer::Listen(const ServerOptions& options,
   if (server_ == nullptr || port_ == 0) {
     return WithFix(Unavailable("cannot listen on {}", options.address),
                    "another program may hold the port: choose a free one, or 0 for any");
+  }
+  if (gated || !options.permissions.empty()) {
+    // gRPC tells the services only now. The gate refuses what has no entry until then.
+    RETURN_IF_ERROR(CheckPermissions(*names_, options.permissions));
   }
   for (const std::string& name : *names_) {
     server_->GetHealthCheckService()->SetServingStatus(name, true);

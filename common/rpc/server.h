@@ -11,6 +11,10 @@
 #include <absl/status/statusor.h>
 #include <grpcpp/grpcpp.h>
 
+#include "millrace/security/v1/security.pb.h"
+
+#include "common/rpc/access.h"
+
 namespace millrace::rpc {
 
 /// Numbers from research on Debian's gRPC 1.51.1; more raises what one client can take.
@@ -31,6 +35,11 @@ struct ServerOptions {
   bool insecure = false;                // whether an address that is not loopback may be plain text
   bool reflection = false;              // whether reflection answers off loopback too
   ServerLimits limits = {};
+  security::v1::Tls tls = {};  // with a certificate: TLS, on every address
+  // The AccessList by which callers are known; empty: whoever can connect may do everything.
+  std::string access_file = {};
+  // What each method of the services asks. Checked at the start where this or `access_file` is set.
+  Permissions permissions = {};
 };
 
 /// A running server. It answers grpc.health.v1 for each service and for "" and, on loopback or
@@ -38,7 +47,8 @@ struct ServerOptions {
 class Server {
  public:
   /// Does not own `services`, which must outlive it. FAILED_PRECONDITION for a public address
-  /// without `insecure`, UNAVAILABLE when the port is taken.
+  /// without TLS or `insecure`, for tokens without TLS on one, and for files of TLS that cannot be
+  /// used; INTERNAL when permissions and methods differ, UNAVAILABLE when the port is taken.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        const std::vector<grpc::Service*>& services);
   virtual ~Server() = default;
@@ -53,7 +63,7 @@ class Server {
   /// cancelled. Returns when all have ended. Idempotent.
   virtual void Stop(std::chrono::milliseconds drain) = 0;
 
-  /// A channel to this server inside the process, for tests.
+  /// A channel to this server inside the process, for tests: past TLS and the access list.
   virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
 };
 
