@@ -1,0 +1,90 @@
+#include "common/statistics/quantile_sketch.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/clock/random.h"
+
+namespace millrace::statistics {
+namespace {
+
+using testing::ElementsAre;
+
+const std::vector<double> kShares = {0, 0.05, 0.25, 0.5, 0.75, 0.95, 1};
+
+TEST(QuantileSketchTest, IsExactWhileSmall) {
+  QuantileSketch sketch;
+  for (int i = 100; i >= 1; --i) {
+    sketch.Add(i);
+  }
+
+  EXPECT_EQ(sketch.count(), 100);
+  EXPECT_THAT(sketch.Quantiles(kShares), ElementsAre(1, 5, 25, 50, 75, 95, 100));
+}
+
+TEST(QuantileSketchTest, OneNumberIsEveryQuantile) {
+  QuantileSketch sketch;
+  sketch.Add(7);
+
+  EXPECT_THAT(sketch.Quantiles({0, 0.5, 1}), ElementsAre(7, 7, 7));
+}
+
+void ExpectRanksNear(const QuantileSketch& sketch, std::int64_t count, double error) {
+  const std::vector<double> answers = sketch.Quantiles(kShares);
+  for (std::size_t i = 0; i < kShares.size(); ++i) {
+    EXPECT_NEAR(answers[i] / static_cast<double>(count), kShares[i], error) << kShares[i];
+  }
+}
+
+// Goal: ranks are off by little, whatever the order of the numbers is. Method: the numbers
+// 0 to 499,999, whose rank is their value.
+TEST(QuantileSketchTest, RanksAreOffByLittleInAnyOrder) {
+  constexpr std::int64_t kCount = 500'000;
+  QuantileSketch ascending;
+  QuantileSketch shuffled;
+  Random random(3);
+  for (const std::int64_t i : random.Permutation(kCount)) {
+    shuffled.Add(static_cast<double>(i));
+  }
+  for (std::int64_t i = 0; i < kCount; ++i) {
+    ascending.Add(static_cast<double>(i));
+  }
+
+  ExpectRanksNear(ascending, kCount, 0.005);
+  ExpectRanksNear(shuffled, kCount, 0.005);
+}
+
+TEST(QuantileSketchTest, MergedSketchesKnowAllNumbers) {
+  constexpr int kParts = 20;
+  constexpr int kEach = 10'000;
+  QuantileSketch merged;
+  for (int part = 0; part < kParts; ++part) {
+    QuantileSketch sketch;
+    for (int i = 0; i < kEach; ++i) {
+      sketch.Add(part * kEach + i);
+    }
+    merged.Merge(sketch);
+  }
+
+  EXPECT_EQ(merged.count(), kParts * kEach);
+  ExpectRanksNear(merged, kParts * kEach, 0.005);
+}
+
+TEST(QuantileSketchTest, TheSameNumbersGiveTheSameAnswers) {
+  QuantileSketch one;
+  QuantileSketch two;
+  Random random(4);
+  for (int i = 0; i < 100'000; ++i) {
+    const double number = random.Next();
+    one.Add(number);
+    two.Add(number);
+  }
+
+  EXPECT_EQ(one.Quantiles(kShares), two.Quantiles(kShares));
+}
+
+}  // namespace
+}  // namespace millrace::statistics

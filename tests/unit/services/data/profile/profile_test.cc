@@ -1,0 +1,29 @@
+#include "services/data/profile/profile.h"
+
+#include <gtest/gtest.h>
+
+namespace millrace::data {
+namespace {
+
+TEST(ProfileTest, MeasuresEveryRowAndColumnInTheSchemasOrder) {
+  features::Table table;
+  for (const char* name : {"b", "a"}) {
+    table.schema.add_columns()->set_name(name);
+  }
+  table.schema.mutable_columns(0)->set_type(schema::v1::COLUMN_TYPE_REAL);
+  table.schema.mutable_columns(1)->set_type(schema::v1::COLUMN_TYPE_CATEGORY);
+  table.columns.resize(2);
+  table.columns[0] = {.numbers = {1, 2, 2}, .codes = {}, .dictionary = {}, .valid = {1, 1, 1}};
+  table.columns[1] = {.numbers = {}, .codes = {0, 0, 0}, .dictionary = {"x"}, .valid = {1, 1, 0}};
+  const schema::v1::Statistics statistics = Profile(table);
+
+  EXPECT_EQ(statistics.row_count(), 3);
+  ASSERT_EQ(statistics.columns_size(), 2);
+  EXPECT_EQ(statistics.columns(0).column(), "b");
+  EXPECT_EQ(statistics.columns(0).distinct_count(), 2);
+  EXPECT_EQ(statistics.columns(1).missing_count(), 1);
+  EXPECT_EQ(statistics.columns(1).top_values(0).count(), 2);
+}
+
+}  // namespace
+}  // namespace millrace::data
