@@ -37,8 +37,10 @@ void QuantileSketch::Merge(const QuantileSketch& other) {
   if (levels_.size() < other.levels_.size()) {
     levels_.resize(other.levels_.size());
   }
-  for (std::size_t i = 0; i < other.levels_.size(); ++i) {
-    levels_[i].insert(levels_[i].end(), other.levels_[i].begin(), other.levels_[i].end());
+  levels_.front().insert(
+      levels_.front().end(), other.levels_.front().begin(), other.levels_.front().end());
+  for (std::size_t i = 1; i < other.levels_.size(); ++i) {
+    MergeInto(i, other.levels_[i]);
   }
   Compress();
 }
@@ -66,17 +68,26 @@ void QuantileSketch::Compress() {
 }
 
 // Moves every second number, in order, one level up, where it stands for both; a coin says which.
-// Of an odd number of them one stays.
+// Of an odd number of them the last stays.
 void QuantileSketch::Compact(std::size_t level) {
-  std::vector<double> numbers = std::exchange(levels_[level], {});
-  if (numbers.size() % 2 == 1) {
-    levels_[level].push_back(numbers.back());
-    numbers.pop_back();
+  std::vector<double>& numbers = levels_[level];
+  const std::size_t even = numbers.size() - numbers.size() % 2;
+  if (level == 0) {
+    std::sort(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(even));
   }
-  std::sort(numbers.begin(), numbers.end());
-  for (std::size_t i = coins_.Next() % 2; i < numbers.size(); i += 2) {
-    levels_[level + 1].push_back(numbers[i]);
+  promoted_.clear();
+  for (std::size_t i = coins_.Next() % 2; i < even; i += 2) {
+    promoted_.push_back(numbers[i]);
   }
+  numbers.erase(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(even));
+  MergeInto(level + 1, promoted_);
+}
+
+void QuantileSketch::MergeInto(std::size_t level, const std::vector<double>& sorted) {
+  merged_.resize(levels_[level].size() + sorted.size());
+  std::merge(
+      levels_[level].begin(), levels_[level].end(), sorted.begin(), sorted.end(), merged_.begin());
+  levels_[level].swap(merged_);
 }
 
 std::vector<double> QuantileSketch::Quantiles(const std::vector<double>& shares) const {

@@ -38,13 +38,16 @@ class QuantileSketch {
   [[nodiscard]] std::size_t Capacity(std::size_t level) const;
   void Compress();
   void Compact(std::size_t level);
+  void MergeInto(std::size_t level, const std::vector<double>& sorted);
 
   std::int64_t count_ = 0;
   double minimum_;
   double maximum_;
-  std::vector<std::vector<double>> levels_;  // a number in level i stands for 2^i
+  std::vector<std::vector<double>> levels_;  // a number in level i stands for 2^i; above 0 sorted
   std::size_t lowest_capacity_ = kExactMax;  // of level 0
   Random coins_;
+  std::vector<double> promoted_;  // kept between calls for their memory
+  std::vector<double> merged_;
 };
 
 }  // namespace millrace::statistics
