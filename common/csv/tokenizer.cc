@@ -41,9 +41,10 @@ absl::Status Tokenizer::Feed(std::string_view chunk, RecordSink sink) {
     const std::string_view slice = chunk.substr(0, kSliceBytes);
     chunk.remove_prefix(slice.size());
     Append(slice);
-    if (size_ >= parse_at_) {
-      RETURN_IF_ERROR(Parse(/*is_end=*/false, sink));
+    if (size_ < parse_at_) {
+      continue;
     }
+    RETURN_IF_ERROR(Parse(/*is_end=*/false, sink));
   }
   return absl::OkStatus();
 }
@@ -95,17 +96,14 @@ absl::Status Tokenizer::Parse(bool is_end, RecordSink sink) {
 absl::Status Tokenizer::ParseText(RecordSink sink) {
   Structure structure(buffer_.data(), text_end_, options_.delimiter);
   while (record_ < text_end_) {
-    switch (ReadRecord(structure)) {
-      case Outcome::kError:
-        return error_;
-      case Outcome::kIncomplete:
-        return absl::OkStatus();
-      case Outcome::kBlank:
-        break;
-      case Outcome::kRecord:
-        RETURN_IF_ERROR(Emit(sink));
-        break;
+    const Outcome outcome = ReadRecord(structure);
+    if (outcome == Outcome::kError) {
+      return error_;
     }
+    if (outcome == Outcome::kIncomplete) {
+      return absl::OkStatus();
+    }
+    RETURN_IF_ERROR(outcome == Outcome::kRecord ? Emit(sink) : absl::OkStatus());
     line_ += line_feeds_ + 1;
     record_ = next_;
   }

@@ -142,6 +142,17 @@ void EncodeCategories(const Feature& feature,
   }
 }
 
+absl::Status EncodeColumn(const Feature& feature,
+                          const ColumnCells& cells,
+                          std::span<const std::int64_t> rows,
+                          Target target) {
+  if (!feature.one_hot) {
+    return EncodeNumbers(feature, cells, rows, target);
+  }
+  EncodeCategories(feature, cells, rows, target);
+  return absl::OkStatus();
+}
+
 // Where the table has each column that a transform names.
 class ColumnFinder {
  public:
@@ -265,11 +276,7 @@ absl::Status Transformer::Encode(const Table& table,
   for (const Feature& feature : state_->features) {
     ASSIGN_OR_RETURN(const std::size_t column, columns.Find(feature.parser.column()));
     const Target target{.x = x.data() + feature.first_input, .stride = inputs};
-    if (feature.one_hot) {
-      EncodeCategories(feature, table.columns[column], rows, target);
-    } else {
-      RETURN_IF_ERROR(EncodeNumbers(feature, table.columns[column], rows, target));
-    }
+    RETURN_IF_ERROR(EncodeColumn(feature, table.columns[column], rows, target));
   }
   return absl::OkStatus();
 }

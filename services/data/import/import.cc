@@ -23,8 +23,6 @@ namespace millrace::data {
 
 namespace {
 
-using schema::v1::ColumnType;
-
 constexpr std::int64_t kSampleBytes = std::int64_t{256} << 10;
 constexpr std::size_t kSampleRecords = 256;
 
@@ -143,9 +141,10 @@ absl::Status Import::Take(const csv::Record& record) {
   const auto cells = record.cells();
   for (std::size_t c = 0; c < cells.size(); ++c) {
     const ColumnBuilder::Added added = columns_[c].Add(cells[c]);
-    if (added != ColumnBuilder::Added::kYes) {
-      RETURN_IF_ERROR(Refuse(record, c, added));
+    if (added == ColumnBuilder::Added::kYes) {
+      continue;
     }
+    RETURN_IF_ERROR(Refuse(record, c, added));
   }
   return absl::OkStatus();
 }

@@ -35,6 +35,7 @@ std::vector<std::vector<std::int64_t>> GroupByClass(const features::Table& table
     groups[key].push_back(row);
   }
   std::vector<std::vector<std::int64_t>> rows;
+  rows.reserve(groups.size());
   for (auto& group : groups) {
     rows.push_back(std::move(group.second));
   }

@@ -187,23 +187,27 @@ TEST(TokenizerTest, KnowsWhereEachCellBegins) {
   EXPECT_EQ(position.column, 8);
 }
 
-// Writes rows with quotes where they are needed and, by chance, where they are not.
+// `cell` as a file has it: quoted where it must be and, by chance, where it need not.
+std::string Written(const std::string& cell, bool is_alone, Random& random) {
+  const bool needed =
+      cell.find_first_of(";\"\r\n") != std::string::npos || (is_alone && cell.empty());
+  if (!needed && random.Below(3) > 0) {
+    return cell;
+  }
+  std::string quoted = "\"";
+  for (const char c : cell) {
+    quoted += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return quoted + '"';
+}
+
+// Rows with line ends of both kinds.
 std::string Write(const Rows& rows, Random& random) {
   std::string text;
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       text += i == 0 ? "" : ";";
-      const bool needed = row[i].find_first_of(";\"\r\n") != std::string::npos ||
-                          (row.size() == 1 && row[i].empty());
-      if (!needed && random.Below(3) > 0) {
-        text += row[i];
-        continue;
-      }
-      text += '"';
-      for (const char c : row[i]) {
-        text += c == '"' ? "\"\"" : std::string(1, c);
-      }
-      text += '"';
+      text += Written(row[i], row.size() == 1, random);
     }
     text += random.Below(2) == 0 ? "\n" : "\r\n";
   }
@@ -211,11 +215,11 @@ std::string Write(const Rows& rows, Random& random) {
 }
 
 std::string RandomCell(Random& random) {
-  static const std::vector<std::string> kParts = {
+  const std::vector<std::string> parts_of_cells = {
       "a", "7", " ", "ä", "€", "𝄞", ";", "\"", "\r", "\n", "\r\n", "\"\"", "long text of a cell"};
   std::string cell;
   for (std::uint64_t parts = random.Below(6); parts > 0; --parts) {
-    cell += kParts[random.Below(kParts.size())];
+    cell += parts_of_cells[random.Below(parts_of_cells.size())];
   }
   return cell;
 }

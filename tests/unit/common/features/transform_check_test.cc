@@ -101,6 +101,7 @@ TEST(TransformCheckTest, RefusesEachContradiction) {
 
 TEST(TransformCheckTest, HoldsTheLimitOfCategories) {
   std::vector<std::string> categories;
+  categories.reserve(kCategoriesMax + 1);
   for (int i = 0; i < kCategoriesMax; ++i) {
     categories.push_back(std::to_string(10000 + i));
   }
@@ -108,7 +109,7 @@ TEST(TransformCheckTest, HoldsTheLimitOfCategories) {
   AddCategory(set, "code", categories, categories.front());
   EXPECT_TRUE(CheckTransforms(set).ok());
 
-  categories.push_back("20000");
+  categories.emplace_back("20000");
   set.Clear();
   AddCategory(set, "code", categories, categories.front());
   EXPECT_THAT(std::string(Message(CheckTransforms(set))),

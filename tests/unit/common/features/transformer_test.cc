@@ -1,6 +1,8 @@
 #include "common/features/transformer.h"
 
-#include <cstring>
+#include <bit>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -138,6 +140,15 @@ Table ExampleTable() {
   return table;
 }
 
+std::vector<std::uint32_t> Bits(std::span<const float> numbers) {
+  std::vector<std::uint32_t> bits;
+  bits.reserve(numbers.size());
+  for (const float number : numbers) {
+    bits.push_back(std::bit_cast<std::uint32_t>(number));
+  }
+  return bits;
+}
+
 TEST(TransformerTest, ATableAndARequestGiveTheSameBits) {
   const Transformer transformer = Example();
   const Table table = ExampleTable();
@@ -159,7 +170,7 @@ TEST(TransformerTest, ATableAndARequestGiveTheSameBits) {
     }
     const std::vector<float> of_row = Encoded(transformer, row);
 
-    EXPECT_EQ(std::memcmp(of_row.data(), of_table.data() + 4 * i, 16), 0) << "row " << rows[i];
+    EXPECT_EQ(Bits(of_row), Bits(std::span(of_table).subspan(4 * i, 4))) << "row " << rows[i];
   }
 }
 

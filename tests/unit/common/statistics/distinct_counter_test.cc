@@ -50,10 +50,11 @@ TEST(DistinctCounterTest, MergingEqualsAddingEverything) {
     DistinctCounter right;
     DistinctCounter all;
     for (int i = 0; i < size; ++i) {
+      const int shifted = i + size / 2;
       left.AddNumber(i);
-      right.AddNumber(i + size / 2);
+      right.AddNumber(shifted);
       all.AddNumber(i);
-      all.AddNumber(i + size / 2);
+      all.AddNumber(shifted);
     }
     DistinctCounter reversed = right;
     reversed.Merge(left);

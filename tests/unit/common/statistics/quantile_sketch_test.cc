@@ -59,12 +59,12 @@ TEST(QuantileSketchTest, RanksAreOffByLittleInAnyOrder) {
 
 TEST(QuantileSketchTest, MergedSketchesKnowAllNumbers) {
   constexpr int kParts = 20;
-  constexpr int kEach = 10'000;
+  constexpr std::int64_t kEach = 10'000;
   QuantileSketch merged;
   for (int part = 0; part < kParts; ++part) {
     QuantileSketch sketch;
-    for (int i = 0; i < kEach; ++i) {
-      sketch.Add(part * kEach + i);
+    for (std::int64_t i = 0; i < kEach; ++i) {
+      sketch.Add(static_cast<double>(part * kEach + i));
     }
     merged.Merge(sketch);
   }

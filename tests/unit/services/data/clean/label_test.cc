@@ -38,6 +38,7 @@ absl::StatusOr<schema::v1::Task> TaskOfTexts(const std::vector<std::string>& tex
 // `count` numbers, of which `different` are different.
 std::vector<double> Numbers(int count, int different) {
   std::vector<double> numbers;
+  numbers.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
     numbers.push_back(i % different);
   }
@@ -89,6 +90,7 @@ TEST(DecideTaskTest, OneClassOrOneValueIsRefused) {
 
 TEST(DecideTaskTest, MoreThanAThousandClassesAreRefused) {
   std::vector<std::string> texts;
+  texts.reserve(1001);
   for (int i = 0; i < 1000; ++i) {
     texts.push_back(std::to_string(i));
   }

@@ -10,7 +10,6 @@
 namespace millrace::data {
 namespace {
 
-using schema::v1::ColumnType;
 using testing::ElementsAre;
 
 class InferenceTest : public testing::Test {
@@ -35,6 +34,7 @@ class InferenceTest : public testing::Test {
 // `count` texts, of which `different` are different.
 std::vector<std::string> Texts(int count, int different) {
   std::vector<std::string> texts;
+  texts.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
     texts.push_back(fmt::format("t{}", i % different));
   }
@@ -43,6 +43,7 @@ std::vector<std::string> Texts(int count, int different) {
 
 std::vector<std::string> Numbers(int count, int first, int step) {
   std::vector<std::string> numbers;
+  numbers.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
     numbers.push_back(std::to_string(first + step * ((i * 7) % count)));  // shuffled
   }

@@ -130,50 +130,69 @@ std::string Quoted(const std::string& text, Random& random) {
   return quoted + '"';
 }
 
+using TextRows = std::vector<std::vector<std::string>>;
+
+// Sixty rows of a number, a colour, a day, a flag and a label.
+TextRows RandomRows(Random& random) {
+  const std::vector<std::string> numbers = {"1", "-2.5", " 3e2 ", "N/A", "", "0.1", "?", "7"};
+  const std::vector<std::string> colours = {"red", "b,l\"ue", "gr\neen", "n/a", " red ", "ä", "-"};
+  TextRows rows;
+  for (int i = 0; i < 60; ++i) {
+    rows.push_back({numbers[random.Below(numbers.size())],
+                    colours[random.Below(colours.size())],
+                    fmt::format("2024-01-{:02}", 1 + random.Below(28)),
+                    random.Below(2) == 0 ? "Yes" : "no",
+                    i % 2 == 0 ? "a" : "b"});
+  }
+  return rows;
+}
+
+std::string AsCsv(const TextRows& rows, Random& random) {
+  std::string text = "number,colour,when,flag,y\r\n";
+  for (const auto& row : rows) {
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      text += fmt::format("{}{}", c == 0 ? "" : ",", Quoted(row[c], random));
+    }
+    text += random.Below(2) == 0 ? "\n" : "\r\n";
+  }
+  return text;
+}
+
+// Expects each of the rows, sent raw, to be encoded as the table's row.
+void ExpectTheSameBits(const ImportResult& result, const TextRows& rows) {
+  const auto transformer = features::Transformer::Create(result.transforms);
+  ASSERT_TRUE(transformer.ok()) << transformer.status();
+  const std::vector<std::string_view> names = {"number", "colour", "when", "flag"};
+  const auto binding = transformer->Bind(names, {});
+  ASSERT_TRUE(binding.ok()) << binding.status();
+  const auto inputs = static_cast<std::size_t>(transformer->input_count());
+  std::vector<float> of_table(inputs);
+  std::vector<float> of_row(inputs);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    schema::v1::Row row;
+    for (std::size_t c = 0; c < names.size(); ++c) {
+      row.add_values()->set_text(rows[i][c]);
+    }
+    const std::vector<std::int64_t> place = {static_cast<std::int64_t>(i)};
+    ASSERT_TRUE(transformer->Encode(result.table, place, of_table).ok());
+    ASSERT_TRUE(transformer->Encode(*binding, row, of_row).ok());
+    ASSERT_EQ(std::memcmp(of_table.data(), of_row.data(), inputs * sizeof(float)), 0);
+  }
+}
+
 // Goal: a cell means the same in a file and in a prediction, missing spellings and awkward texts
 // included. Method: random tables, written with random quoting, imported; then every row sent raw
 // as texts, and compared bit by bit with what the table encodes to.
 TEST(PipelineTest, ARawRowIsEncodedAsItsRowInTheFile) {
   Random random(21);
-  const std::vector<std::string> numbers = {"1", "-2.5", " 3e2 ", "N/A", "", "0.1", "?", "7"};
-  const std::vector<std::string> colours = {"red", "b,l\"ue", "gr\neen", "n/a", " red ", "ä", "-"};
   for (int round = 0; round < 20; ++round) {
-    std::string text = "number,colour,when,flag,y\r\n";
-    std::vector<std::vector<std::string>> rows;
-    for (int i = 0; i < 60; ++i) {
-      rows.push_back({numbers[random.Below(numbers.size())],
-                      colours[random.Below(colours.size())],
-                      fmt::format("2024-01-{:02}", 1 + random.Below(28)),
-                      random.Below(2) == 0 ? "Yes" : "no",
-                      i % 2 == 0 ? "a" : "b"});
-      for (std::size_t c = 0; c < 5; ++c) {
-        text += fmt::format("{}{}", c == 0 ? "" : ",", Quoted(rows.back()[c], random));
-      }
-      text += random.Below(2) == 0 ? "\n" : "\r\n";
-    }
+    const TextRows rows = RandomRows(random);
     v1::ImportHeader header = Header("y");
     header.mutable_options()->set_keep_duplicates(true);
-    const auto result = RunPipeline(header, StagedText(text), {});
-    ASSERT_TRUE(result.ok()) << result.status();
-    const auto transformer = features::Transformer::Create(result->transforms);
-    ASSERT_TRUE(transformer.ok()) << transformer.status();
-    const std::vector<std::string_view> names = {"number", "colour", "when", "flag"};
-    const auto binding = transformer->Bind(names, {});
-    ASSERT_TRUE(binding.ok()) << binding.status();
+    const auto result = RunPipeline(header, StagedText(AsCsv(rows, random)), {});
 
-    const auto inputs = static_cast<std::size_t>(transformer->input_count());
-    std::vector<float> of_table(inputs);
-    std::vector<float> of_row(inputs);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      schema::v1::Row row;
-      for (std::size_t c = 0; c < names.size(); ++c) {
-        row.add_values()->set_text(rows[i][c]);
-      }
-      const std::vector<std::int64_t> place = {static_cast<std::int64_t>(i)};
-      ASSERT_TRUE(transformer->Encode(result->table, place, of_table).ok());
-      ASSERT_TRUE(transformer->Encode(*binding, row, of_row).ok());
-      ASSERT_EQ(std::memcmp(of_table.data(), of_row.data(), inputs * sizeof(float)), 0);
-    }
+    ASSERT_TRUE(result.ok()) << result.status();
+    ExpectTheSameBits(*result, rows);
   }
 }
 

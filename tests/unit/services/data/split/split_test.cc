@@ -134,6 +134,7 @@ TEST(SplitTest, FractionsMayLeaveNothingForValidationOrTest) {
 TEST(SplitTest, ARegressionIsNotGroupedByItsLabel) {
   features::Table table;
   std::vector<double> numbers;
+  numbers.reserve(100);
   for (int i = 0; i < 100; ++i) {
     numbers.push_back(i);
   }
