@@ -3,7 +3,7 @@
 #include <utility>
 
 #include <absl/hash/hash.h>
-#include <absl/strings/string_view.h>
+#include <absl/types/span.h>
 
 namespace millrace::data {
 
@@ -12,8 +12,8 @@ std::int32_t Dictionary::Code(std::string_view text) {
     Grow();
   }
   // Abseil's hash differs from process to process; the codes do not depend on it.
-  const auto hash = static_cast<std::uint32_t>(
-      absl::Hash<absl::string_view>()(absl::string_view(text.data(), text.size())));
+  const auto hash =
+      static_cast<std::uint32_t>(absl::Hash<absl::Span<const char>>()({text.data(), text.size()}));
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = hash & mask;
   while (slots_[at].code >= 0) {

@@ -42,7 +42,8 @@ struct ImportResult {
   std::vector<v1::CleaningEffect> effects;
 
   /// The options with every detected and every default value filled in. Importing the same bytes
-  /// with these gives the same table, splits and transforms.
+  /// with these gives the same cells, types, splits and encodings; only the columns' reasons
+  /// differ.
   v1::ImportOptions options;
 };
 

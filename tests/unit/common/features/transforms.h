@@ -1,4 +1,4 @@
-// Sets of Transforms, as the tests of this folder use them.
+// Transforms: sets of them, as the tests of this folder use them.
 
 #pragma once
 

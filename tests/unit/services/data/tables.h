@@ -1,4 +1,4 @@
-// Tables, as the tests of the steps build them.
+// Tables: typed columns, as the tests of the steps build them.
 
 #pragma once
 

@@ -1,4 +1,4 @@
-// A StagedFile over a text, for tests.
+// StagedText: a text as a StagedFile.
 
 #pragma once
 
