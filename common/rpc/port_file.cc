@@ -13,7 +13,7 @@ absl::Status WritePortFile(const std::string& path, int port) {
   }
   storage::FileSystem& files = storage::PosixFileSystem();
   const std::string temporary = path + ".tmp";
-  if (const absl::Status removed = files.Remove(temporary);
+  if (absl::Status removed = files.Remove(temporary);
       !removed.ok() && removed.code() != absl::StatusCode::kNotFound) {
     return removed;
   }

@@ -1,5 +1,6 @@
 #include "common/rpc/reflection.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -64,10 +65,10 @@ void AnswerFile(const FileDescriptor* file, const std::string& asked, Response& 
   std::vector<const FileDescriptor*> files;
   CollectFiles(*file, seen, files);
   auto& answer = *response.mutable_file_descriptor_response();
-  // The file that was asked for stands first.
-  for (auto it = files.rbegin(); it != files.rend(); ++it) {
+  std::reverse(files.begin(), files.end());  // the file that was asked for stands first
+  for (const FileDescriptor* one : files) {
     google::protobuf::FileDescriptorProto proto;
-    (*it)->CopyTo(&proto);
+    one->CopyTo(&proto);
     answer.add_file_descriptor_proto(proto.SerializeAsString());
   }
 }

@@ -8,6 +8,7 @@
 #include <absl/status/statusor.h>
 #include <grpcpp/grpcpp.h>
 
+#include "common/rpc/pool.h"
 #include "common/status/grpc_status.h"
 
 namespace millrace::rpc {
@@ -29,6 +30,28 @@ grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext& context,
     response = *std::move(result);
   }
   return Reply(context, result.status());
+}
+
+/// Ends a unary call from `pool` with what `work` gives, an absl::StatusOr<Message>, or at once with
+/// the pool's refusal. `response` and what `work` refers to must outlive the call.
+template <typename Message, typename Work>
+grpc::ServerUnaryReactor* ReplyFrom(Pool& pool,
+                                    grpc::CallbackServerContext& context,
+                                    Message& response,
+                                    Work work) {
+  // Asked for once: gRPC makes a new reactor at every call of DefaultReactor().
+  grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
+  const absl::Status refused = pool.Submit([reactor, &response, work = std::move(work)] {
+    absl::StatusOr<Message> result = work();
+    if (result.ok()) {
+      response = *std::move(result);
+    }
+    reactor->Finish(ToGrpcStatus(result.status()));
+  });
+  if (!refused.ok()) {
+    reactor->Finish(ToGrpcStatus(refused));
+  }
+  return reactor;
 }
 
 }  // namespace millrace::rpc

@@ -12,18 +12,6 @@ namespace millrace::serving {
 
 namespace {
 
-// Ends a unary call from the disk pool with what `work` returns, an absl::Status.
-template <typename Work>
-grpc::ServerUnaryReactor* OnDisk(grpc::CallbackServerContext& context, rpc::Pool& disk, Work work) {
-  grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
-  const absl::Status refused =
-      disk.Submit([reactor, work = std::move(work)] { reactor->Finish(ToGrpcStatus(work())); });
-  if (!refused.ok()) {
-    reactor->Finish(ToGrpcStatus(refused));
-  }
-  return reactor;
-}
-
 // A response keeps what its last call left (MessagePool), so the head is mostly there already.
 absl::Status Answer(const ServedVersion& version,
                     const v1::PredictRequest& request,
@@ -52,36 +40,39 @@ grpc::ServerReadReactor<v1::UploadModelRequest>* ServingService::UploadModel(
 grpc::ServerUnaryReactor* ServingService::ListModels(grpc::CallbackServerContext* context,
                                                      const v1::ListModelsRequest* request,
                                                      v1::ListModelsResponse* response) {
-  return OnDisk(*context, parts_.disk, [this, request, response]() -> absl::Status {
-    ASSIGN_OR_RETURN(*response, parts_.models.List(*request));
-    return absl::OkStatus();
+  return rpc::ReplyFrom(parts_.disk, *context, *response, [this, request] {
+    return parts_.models.List(*request);
   });
 }
 
 grpc::ServerUnaryReactor* ServingService::GetModel(grpc::CallbackServerContext* context,
                                                    const v1::GetModelRequest* request,
                                                    v1::ModelVersion* response) {
-  return OnDisk(*context, parts_.disk, [this, request, response]() -> absl::Status {
-    ASSIGN_OR_RETURN(*response, parts_.models.Get(request->name()));
-    return absl::OkStatus();
+  return rpc::ReplyFrom(parts_.disk, *context, *response, [this, request] {
+    return parts_.models.Get(request->name());
   });
 }
 
 grpc::ServerUnaryReactor* ServingService::SetRoute(grpc::CallbackServerContext* context,
                                                    const v1::SetRouteRequest* request,
                                                    v1::Route* response) {
-  return OnDisk(*context, parts_.disk, [this, request, response]() -> absl::Status {
-    ASSIGN_OR_RETURN(*response, parts_.models.SetRoute(request->route()));
-    return absl::OkStatus();
+  return rpc::ReplyFrom(parts_.disk, *context, *response, [this, request] {
+    return parts_.models.SetRoute(request->route());
   });
 }
 
 grpc::ServerUnaryReactor* ServingService::DeleteModelVersion(
     grpc::CallbackServerContext* context,
     const v1::DeleteModelVersionRequest* request,
-    v1::DeleteModelVersionResponse* /*response*/) {
-  return OnDisk(
-      *context, parts_.disk, [this, request] { return parts_.models.Delete(request->name()); });
+    v1::DeleteModelVersionResponse* response) {
+  return rpc::ReplyFrom(
+      parts_.disk,
+      *context,
+      *response,
+      [this, request]() -> absl::StatusOr<v1::DeleteModelVersionResponse> {
+        RETURN_IF_ERROR(parts_.models.Delete(request->name()));
+        return v1::DeleteModelVersionResponse();
+      });
 }
 
 grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* context,

@@ -16,26 +16,6 @@ namespace {
 constexpr std::int32_t kPageSizeDefault = 100;
 constexpr std::int32_t kPageSizeMax = 1000;
 
-// Ends a unary call with what `work` returns, once the pool came to it.
-template <typename Response, typename Work>
-grpc::ServerUnaryReactor* AnswerInPool(rpc::Pool& pool,
-                                       grpc::CallbackServerContext& context,
-                                       Response& response,
-                                       Work work) {
-  grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
-  const absl::Status submitted = pool.Submit([reactor, &response, work = std::move(work)] {
-    absl::StatusOr<Response> result = work();
-    if (result.ok()) {
-      response = *std::move(result);
-    }
-    reactor->Finish(ToGrpcStatus(result.status()));
-  });
-  if (!submitted.ok()) {
-    reactor->Finish(ToGrpcStatus(submitted));
-  }
-  return reactor;
-}
-
 }  // namespace
 
 grpc::ServerUnaryReactor* TrainingService::CreateRun(grpc::CallbackServerContext* context,
@@ -51,7 +31,7 @@ grpc::ServerUnaryReactor* TrainingService::GetRun(grpc::CallbackServerContext* c
   if (!named.ok()) {
     return rpc::Reply(*context, named);
   }
-  return AnswerInPool(parts_.pool, *context, *response, [this, request] {
+  return rpc::ReplyFrom(parts_.pool, *context, *response, [this, request] {
     return parts_.store.Get(request->name());
   });
 }
@@ -65,7 +45,7 @@ grpc::ServerUnaryReactor* TrainingService::ListRuns(grpc::CallbackServerContext*
         InvalidArgument(
             "page_size must be in [0, {}], found {}", kPageSizeMax, request->page_size()));
   }
-  return AnswerInPool(
+  return rpc::ReplyFrom(
       parts_.pool, *context, *response, [this, request]() -> absl::StatusOr<v1::ListRunsResponse> {
         const std::int32_t size =
             request->page_size() == 0 ? kPageSizeDefault : request->page_size();
@@ -92,7 +72,7 @@ grpc::ServerUnaryReactor* TrainingService::CancelRun(grpc::CallbackServerContext
   if (!named.ok()) {
     return rpc::Reply(*context, named);
   }
-  return AnswerInPool(parts_.pool, *context, *response, [this, request] {
+  return rpc::ReplyFrom(parts_.pool, *context, *response, [this, request] {
     return parts_.executor.Cancel(request->name());
   });
 }

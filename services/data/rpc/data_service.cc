@@ -1,0 +1,105 @@
+#include "services/data/rpc/data_service.h"
+
+#include <string>
+#include <utility>
+
+#include "common/resource/name.h"
+#include "common/rpc/reply.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+
+namespace millrace::data {
+
+namespace {
+
+constexpr std::int32_t kPageDefault = 100;
+constexpr std::int32_t kPageMax = 1'000;
+
+absl::StatusOr<v1::ListDatasetsResponse> List(DatasetStore& store,
+                                              const v1::ListDatasetsRequest& request) {
+  if (request.page_size() < 0 || request.page_size() > kPageMax) {
+    return InvalidArgument("page_size must be in [0, {}], found {}", kPageMax, request.page_size());
+  }
+  std::string dataset;
+  if (!request.dataset().empty()) {
+    ASSIGN_OR_RETURN(const VersionedName name,
+                     ParseVersionedName("datasets", "dataset", request.dataset()));
+    if (name.version != 0 || !name.sha256.empty()) {
+      return InvalidArgument("dataset must be without a version, found '{}'", request.dataset());
+    }
+    dataset = name.id;
+  }
+  return store.List(
+      dataset, request.page_size() == 0 ? kPageDefault : request.page_size(), request.page_token());
+}
+
+absl::StatusOr<v1::DeleteDatasetResponse> Delete(DatasetStore& store,
+                                                 const v1::DeleteDatasetRequest& request) {
+  ASSIGN_OR_RETURN(const VersionedName name,
+                   ParseVersionedName("datasets", "name", request.name()));
+  ASSIGN_OR_RETURN(const std::int32_t count, store.Delete(name));
+  log::Info("dataset_deleted", {{"dataset", request.name()}, {"versions", std::to_string(count)}});
+  v1::DeleteDatasetResponse response;
+  response.set_deleted_count(count);
+  return response;
+}
+
+}  // namespace
+
+DataService::DataService(ImportParts parts, ExamplesCacheLimits cache_limits)
+    : import_(std::move(parts)),
+      cache_(cache_limits),
+      read_{.store = import_.store, .cache = cache_, .disk = import_.disk} {}
+
+grpc::ServerReadReactor<v1::ImportDatasetRequest>* DataService::ImportDataset(
+    grpc::CallbackServerContext* /*context*/,
+    v1::DatasetVersion* response) {
+  return new ImportCall(import_, *response);
+}
+
+grpc::ServerUnaryReactor* DataService::GetDataset(grpc::CallbackServerContext* context,
+                                                  const v1::GetDatasetRequest* request,
+                                                  v1::DatasetVersion* response) {
+  return rpc::ReplyFrom(
+      import_.disk, *context, *response, [this, request]() -> absl::StatusOr<v1::DatasetVersion> {
+        ASSIGN_OR_RETURN(const VersionedName name,
+                         ParseVersionedName("datasets", "name", request->name()));
+        return import_.store.Get(name);
+      });
+}
+
+grpc::ServerUnaryReactor* DataService::ListDatasets(grpc::CallbackServerContext* context,
+                                                    const v1::ListDatasetsRequest* request,
+                                                    v1::ListDatasetsResponse* response) {
+  return rpc::ReplyFrom(
+      import_.disk, *context, *response, [this, request] { return List(import_.store, *request); });
+}
+
+grpc::ServerUnaryReactor* DataService::GetStatistics(grpc::CallbackServerContext* context,
+                                                     const v1::GetStatisticsRequest* request,
+                                                     v1::GetStatisticsResponse* response) {
+  return rpc::ReplyFrom(import_.disk,
+                *context,
+                *response,
+                [this, request]() -> absl::StatusOr<v1::GetStatisticsResponse> {
+                  ASSIGN_OR_RETURN(const VersionedName name,
+                                   ParseVersionedName("datasets", "name", request->name()));
+                  return import_.store.Statistics(name);
+                });
+}
+
+grpc::ServerUnaryReactor* DataService::DeleteDataset(grpc::CallbackServerContext* context,
+                                                     const v1::DeleteDatasetRequest* request,
+                                                     v1::DeleteDatasetResponse* response) {
+  return rpc::ReplyFrom(import_.disk, *context, *response, [this, request] {
+    return Delete(import_.store, *request);
+  });
+}
+
+grpc::ServerWriteReactor<v1::ReadExamplesResponse>* DataService::ReadExamples(
+    grpc::CallbackServerContext* /*context*/,
+    const v1::ReadExamplesRequest* request) {
+  return new ReadCall(read_, *request);
+}
+
+}  // namespace millrace::data

@@ -1,0 +1,53 @@
+// The gRPC adapter of the data service: messages in, domain types inside, messages out.
+
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include "millrace/data/v1/data_service.grpc.pb.h"
+
+#include "common/rpc/pool.h"
+#include "services/data/read/examples_cache.h"
+#include "services/data/rpc/import_call.h"
+#include "services/data/rpc/read_call.h"
+#include "services/data/store/dataset_store.h"
+
+namespace millrace::data {
+
+/// Translates and delegates; decides nothing. Everything that touches the disk runs on a pool. Does
+/// not own what `parts` refers to, which must outlive it; so must the service its server.
+class DataService final : public v1::DataService::CallbackService {
+ public:
+  explicit DataService(ImportParts parts, ExamplesCacheLimits cache_limits = {});
+
+  grpc::ServerReadReactor<v1::ImportDatasetRequest>* ImportDataset(
+      grpc::CallbackServerContext* context,
+      v1::DatasetVersion* response) override;
+
+  grpc::ServerUnaryReactor* GetDataset(grpc::CallbackServerContext* context,
+                                       const v1::GetDatasetRequest* request,
+                                       v1::DatasetVersion* response) override;
+
+  grpc::ServerUnaryReactor* ListDatasets(grpc::CallbackServerContext* context,
+                                         const v1::ListDatasetsRequest* request,
+                                         v1::ListDatasetsResponse* response) override;
+
+  grpc::ServerUnaryReactor* GetStatistics(grpc::CallbackServerContext* context,
+                                          const v1::GetStatisticsRequest* request,
+                                          v1::GetStatisticsResponse* response) override;
+
+  grpc::ServerUnaryReactor* DeleteDataset(grpc::CallbackServerContext* context,
+                                          const v1::DeleteDatasetRequest* request,
+                                          v1::DeleteDatasetResponse* response) override;
+
+  grpc::ServerWriteReactor<v1::ReadExamplesResponse>* ReadExamples(
+      grpc::CallbackServerContext* context,
+      const v1::ReadExamplesRequest* request) override;
+
+ private:
+  const ImportParts import_;
+  ExamplesCache cache_;
+  const ReadParts read_;
+};
+
+}  // namespace millrace::data

@@ -1,0 +1,195 @@
+#include "services/data/rpc/import_call.h"
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "common/resource/name.h"
+#include "common/status/grpc_status.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+
+namespace millrace::data {
+
+namespace {
+
+// Part of a version's identity: raise it when any step makes something else of the same bytes and
+// options, so that an import does not return what an older program made.
+constexpr std::int32_t kPipelineVersion = 1;
+
+constexpr std::size_t kFileNameBytesMax = 255;
+
+absl::Status CheckFileName(const std::string& name) {
+  const bool printable = std::all_of(
+      name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) >= ' '; });
+  if (name.empty() || name.size() > kFileNameBytesMax || !printable ||
+      name.find('/') != std::string::npos) {
+    return InvalidArgument(
+        "header.file_name must be a path's last part, 1 to {} bytes without control characters,"
+        " found {} bytes",
+        kFileNameBytesMax,
+        name.size());
+  }
+  return absl::OkStatus();
+}
+
+NewVersion VersionOf(ImportResult result, const model::v1::Source& source) {
+  NewVersion version;
+  version.pipeline_version = kPipelineVersion;
+  version.table = std::move(result.table);
+  version.splits = {.train = std::move(result.train),
+                    .validation = std::move(result.validation),
+                    .test = std::move(result.test)};
+  *version.description.add_sources() = source;
+  *version.description.mutable_options() = std::move(result.options);
+  *version.description.mutable_transforms() = std::move(result.transforms);
+  for (v1::CleaningEffect& effect : result.effects) {
+    *version.description.add_effects() = std::move(effect);
+  }
+  *version.statistics.mutable_raw() = std::move(result.raw_statistics);
+  *version.statistics.mutable_train() = std::move(result.train_statistics);
+  *version.statistics.mutable_validation() = std::move(result.validation_statistics);
+  *version.statistics.mutable_test() = std::move(result.test_statistics);
+  return version;
+}
+
+}  // namespace
+
+ImportCall::ImportCall(const ImportParts& parts, v1::DatasetVersion& response)
+    : parts_(parts),
+      response_(response) {
+  StartRead(&message_);
+}
+
+void ImportCall::OnReadDone(bool ok) {
+  const absl::Status submitted = parts_.disk.Submit([this, ok] {
+    if (ok) {
+      Take();
+    } else if (stop_.stop_requested()) {
+      End(Cancelled("the import was cancelled"));
+    } else {
+      End(WithFix(InvalidArgument("the stream ended without a close after {} bytes",
+                                  receiver_.has_value() ? receiver_->size_bytes() : 0),
+                  "send the whole file, then a close with its size and SHA-256"));
+    }
+  });
+  if (!submitted.ok()) {
+    End(submitted);
+  }
+}
+
+void ImportCall::OnCancel() {
+  stop_.request_stop();
+}
+
+void ImportCall::OnDone() {
+  delete this;
+}
+
+void ImportCall::Take() {
+  absl::Status status = TakePart();
+  if (status.ok() && sha256_.empty()) {
+    StartRead(&message_);  // last: the next message may be here before this returns
+    return;
+  }
+  if (status.ok()) {
+    status = parts_.imports.Submit([this] {
+      absl::StatusOr<v1::DatasetVersion> version = Import();
+      if (version.ok()) {
+        response_ = *std::move(version);
+      }
+      End(version.status());
+    });
+  }
+  if (!status.ok()) {
+    End(status);
+  }
+}
+
+absl::Status ImportCall::TakePart() {
+  const bool begun = !dataset_.empty();
+  switch (message_.part_case()) {
+    case v1::ImportDatasetRequest::kHeader:
+      if (begun) {
+        return InvalidArgument("an import has one header, found a second one");
+      }
+      return TakeHeader();
+    case v1::ImportDatasetRequest::kChunk:
+      if (!begun) {
+        return InvalidArgument("an import begins with its header, found a chunk");
+      }
+      return receiver_->Take(message_.chunk());
+    case v1::ImportDatasetRequest::kClose: {
+      if (!begun) {
+        return InvalidArgument("an import begins with its header, found a close");
+      }
+      ASSIGN_OR_RETURN(std::string sha256, receiver_->Finish(message_.close()));
+      RETURN_IF_ERROR(staged_->Close());
+      sha256_ = std::move(sha256);
+      return absl::OkStatus();
+    }
+    case v1::ImportDatasetRequest::PART_NOT_SET:
+      break;
+  }
+  return InvalidArgument("a message of an import has a header, a chunk or a close, found none");
+}
+
+absl::Status ImportCall::TakeHeader() {
+  header_ = std::move(*message_.mutable_header());
+  ASSIGN_OR_RETURN(const VersionedName name,
+                   ParseVersionedName("datasets", "header.dataset", header_.dataset()));
+  if (name.version != 0 || !name.sha256.empty()) {
+    return WithFix(InvalidArgument("header.dataset must be '{}' without a version, found '{}'",
+                                   CollectionName("datasets", name.id),
+                                   header_.dataset()),
+                   "an import makes the next version by itself");
+  }
+  RETURN_IF_ERROR(CheckFileName(header_.file_name()));
+  ASSIGN_OR_RETURN(slot_, parts_.slots.Take());
+  ASSIGN_OR_RETURN(staged_, storage::StagedFile::Create(parts_.files, parts_.uploads_folder));
+  receiver_.emplace(parts_.upload_bytes_max,
+                    [this](std::string_view bytes) { return staged_->Append(bytes); });
+  dataset_ = name.id;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::DatasetVersion> ImportCall::Import() {
+  // A library's exception must not end the service.
+  try {
+    ASSIGN_OR_RETURN(const std::shared_ptr<storage::ReadableFile> file,
+                     parts_.files.Open(staged_->path()));
+    const StagedFile bytes{.size = file->size(),
+                           .read = [file](std::int64_t offset, std::int64_t size) {
+                             return file->Read(offset, size);
+                           }};
+    ASSIGN_OR_RETURN(ImportResult result, parts_.pipeline(header_, bytes, stop_.get_token()));
+    if (stop_.stop_requested()) {
+      return Cancelled("the import was cancelled");
+    }
+    model::v1::Source source;
+    source.set_name(header_.file_name());
+    source.set_sha256(sha256_);
+    source.set_size_bytes(file->size());
+    ASSIGN_OR_RETURN(v1::DatasetVersion version,
+                     parts_.store.Put(dataset_, VersionOf(std::move(result), source)));
+    log::Info("dataset_imported",
+              {{"dataset", version.name()},
+               {"sha256", version.sha256()},
+               {"rows", std::to_string(version.row_count())}});
+    return version;
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("the import needs more memory than there is");
+  } catch (const std::exception& exception) {
+    return Internal("the import failed: {}", exception.what());
+  }
+}
+
+void ImportCall::End(const absl::Status& status) {
+  receiver_.reset();
+  staged_.reset();
+  slot_.reset();
+  Finish(ToGrpcStatus(status));  // last: this object may be gone when it returns
+}
+
+}  // namespace millrace::data

@@ -1,0 +1,78 @@
+// ImportCall: one ImportDataset call, from its header to its version.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <grpcpp/grpcpp.h>
+
+#include "millrace/data/v1/data_service.pb.h"
+
+#include "common/rpc/pool.h"
+#include "common/storage/blob_store.h"
+#include "common/storage/file_system.h"
+#include "common/transfer/transfer.h"
+#include "services/data/import/staged_file.h"
+#include "services/data/pipeline/pipeline.h"
+#include "services/data/rpc/import_slots.h"
+#include "services/data/store/dataset_store.h"
+
+namespace millrace::data {
+
+/// Makes an upload into what a version is made of; RunPipeline(), or a fault in tests.
+using Pipeline = std::function<absl::StatusOr<ImportResult>(const v1::ImportHeader&,
+                                                            const StagedFile&,
+                                                            const std::stop_token&)>;
+
+/// What imports work with. Owns nothing but the values.
+struct ImportParts {
+  storage::FileSystem& files;
+  DatasetStore& store;
+  rpc::Pool& disk;     // writes chunks
+  rpc::Pool& imports;  // runs pipelines; its queue takes as many as there are slots
+  ImportSlots& slots;
+  std::string uploads_folder;  // prepared with storage::PrepareFolder()
+  std::int64_t upload_bytes_max = 0;
+  Pipeline pipeline;
+};
+
+/// Takes messages one at a time: the next is read only when the one before is on disk, which is how
+/// a fast client is held back. Whatever ends the call, the upload's file is gone before the client
+/// hears of it. Deletes itself when the call is done.
+class ImportCall final : public grpc::ServerReadReactor<v1::ImportDatasetRequest> {
+ public:
+  /// Does not own `parts` and `response`, which outlive the call.
+  ImportCall(const ImportParts& parts, v1::DatasetVersion& response);
+
+  void OnReadDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  // Runs on a pool: nothing below waits in a reactor.
+  void Take();
+  absl::Status TakePart();
+  absl::Status TakeHeader();
+  absl::StatusOr<v1::DatasetVersion> Import();
+  void End(const absl::Status& status);
+
+  const ImportParts& parts_;
+  v1::DatasetVersion& response_;
+  std::stop_source stop_;
+  v1::ImportDatasetRequest message_;
+  ImportSlots::Slot slot_;
+  v1::ImportHeader header_;
+  std::string dataset_;  // empty until the header came
+  std::unique_ptr<storage::StagedFile> staged_;
+  std::optional<transfer::Receiver> receiver_;
+  std::string sha256_;  // of the whole; empty until the close came
+};
+
+}  // namespace millrace::data

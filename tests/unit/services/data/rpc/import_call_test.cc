@@ -1,0 +1,300 @@
+#include "services/data/rpc/import_call.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <new>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include "common/status/status.h"
+#include "tests/unit/common/storage/faulty_file_system.h"
+#include "tests/unit/services/data/rpc/running_service.h"
+
+namespace millrace::data {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class ImportCallTest : public RunningService {};
+
+TEST_F(ImportCallTest, ChunksOfAnySizeGiveTheSameVersionAndNoSecondCopy) {
+  const std::string iris = Iris();
+  ASSERT_TRUE(Import(UploadOf("datasets/iris", iris, iris.size())).ok());
+  const std::string digest = version_.sha256();
+  const auto blobs = *storage::PosixFileSystem().List(path() + "/blobs");
+
+  for (const std::size_t size : {std::size_t{1}, std::size_t{7}, std::size_t{1'000}}) {
+    const grpc::Status status = Import(UploadOf("datasets/iris", iris, size));
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(version_.sha256(), digest) << size;
+    EXPECT_EQ(version_.name(), "datasets/iris/versions/1");
+  }
+  EXPECT_THAT(Names(), ElementsAre("datasets/iris/versions/1"));
+  EXPECT_EQ(*storage::PosixFileSystem().List(path() + "/blobs"), blobs);
+  EXPECT_THAT(*storage::PosixFileSystem().List(uploads()), IsEmpty());
+}
+
+TEST_F(ImportCallTest, OtherOptionsMakeAnotherVersion) {
+  auto messages = UploadOf("datasets/iris", Iris(), 1'000);
+  ASSERT_TRUE(Import(messages).ok());
+  const std::string digest = version_.sha256();
+
+  messages[0].mutable_header()->mutable_options()->set_split_seed(5);
+  ASSERT_TRUE(Import(messages).ok());
+  EXPECT_NE(version_.sha256(), digest);
+  EXPECT_EQ(version_.name(), "datasets/iris/versions/2");
+}
+
+TEST_F(ImportCallTest, WhatTheHeaderDetectedMayBeSaidToo) {
+  auto messages = UploadOf("datasets/iris", Iris(), 1'000);
+  ASSERT_TRUE(Import(messages).ok());
+  const std::string digest = version_.sha256();
+
+  *messages[0].mutable_header()->mutable_options() = version_.options();
+  ASSERT_TRUE(Import(messages).ok());
+  EXPECT_EQ(version_.sha256(), digest);
+}
+
+TEST_F(ImportCallTest, AWrongDigestIsDataLoss) {
+  auto messages = UploadOf("datasets/iris", Iris(), 1'000);
+  messages.back().mutable_close()->set_sha256(storage::Sha256Of("something else"));
+
+  ExpectFailure(Import(messages), grpc::StatusCode::DATA_LOSS, "the bytes have SHA-256");
+  ExpectNothingLeft();
+}
+
+TEST_F(ImportCallTest, AWrongSizeIsDataLoss) {
+  auto messages = UploadOf("datasets/iris", Iris(), 1'000);
+  messages.back().mutable_close()->set_size_bytes(7);
+
+  ExpectFailure(Import(messages), grpc::StatusCode::DATA_LOSS, "7 bytes were sent, found");
+  ExpectNothingLeft();
+}
+
+TEST_F(ImportCallTest, AStreamThatEndsWithoutACloseIsRefused) {
+  auto messages = UploadOf("datasets/iris", Iris(), 1'000);
+  messages.resize(3);
+
+  ExpectFailure(Import(messages),
+                grpc::StatusCode::INVALID_ARGUMENT,
+                "the stream ended without a close after 2000 bytes");
+  ExpectFailure(Import({}), grpc::StatusCode::INVALID_ARGUMENT, "without a close after 0 bytes");
+  ExpectNothingLeft();
+}
+
+TEST_F(ImportCallTest, PartsOutOfTheirOrderAreRefused) {
+  const auto refuse = [this](const std::vector<v1::ImportDatasetRequest>& messages,
+                             const std::string& phrase) {
+    ExpectFailure(Import(messages), grpc::StatusCode::INVALID_ARGUMENT, phrase);
+    ExpectNothingLeft();
+  };
+  const auto header = HeaderOf("datasets/iris");
+
+  refuse({ChunkOf(0, "a")}, "an import begins with its header, found a chunk");
+  refuse({CloseOf("")}, "an import begins with its header, found a close");
+  refuse({header, ChunkOf(0, "a"), header}, "an import has one header, found a second one");
+  refuse({header, {}}, "a message of an import has a header, a chunk or a close, found none");
+  refuse({header, ChunkOf(1, "a")}, "the next chunk must begin at byte 0, found offset 1");
+  refuse({header, ChunkOf(0, "a"), ChunkOf(0, "a")}, "must begin at byte 1, found offset 0");
+  refuse({header, ChunkOf(0, "")}, "a chunk must have 1 to 1048576 bytes, found 0");
+  refuse({header, ChunkOf(0, std::string((1U << 20U) + 1, 'x'))}, "found 1048577");
+}
+
+TEST_F(ImportCallTest, AnUploadOverItsLimitIsRefused) {
+  const std::string bytes(static_cast<std::size_t>(kUploadBytesMax) + 1, 'x');
+
+  ExpectFailure(Import(UploadOf("datasets/iris", bytes, 60'000)),
+                grpc::StatusCode::RESOURCE_EXHAUSTED,
+                "at most 100000 bytes");
+  ExpectNothingLeft();
+}
+
+TEST_F(ImportCallTest, BadHeadersAreRefused) {
+  const auto refuse =
+      [this](const std::string& dataset, const std::string& file, const std::string& phrase) {
+        auto messages = UploadOf(dataset, Iris(), 1'000);
+        messages[0].mutable_header()->set_file_name(file);
+        ExpectFailure(Import(messages), grpc::StatusCode::INVALID_ARGUMENT, phrase);
+        ExpectNothingLeft();
+      };
+  refuse("iris", "iris.csv", "header.dataset must be 'datasets/{id}'");
+  refuse("", "iris.csv", "header.dataset must be 'datasets/{id}'");
+  refuse("datasets/../x", "iris.csv", "header.dataset must be 'datasets/{id}'");
+  refuse("datasets/iris/versions/1", "iris.csv", "must be 'datasets/iris' without a version");
+  refuse("datasets/iris", "", "header.file_name must be a path's last part");
+  refuse("datasets/iris", "/etc/passwd", "header.file_name must be a path's last part");
+  refuse("datasets/iris", "a\nb", "header.file_name must be a path's last part");
+  refuse("datasets/iris", std::string(256, 'a'), "found 256 bytes");
+}
+
+TEST_F(ImportCallTest, AFileThatCannotBeReadIsRefusedWithItsPlace) {
+  ExpectFailure(Import(UploadOf("datasets/iris", "a,species\n1,x\n2\n", 5)),
+                grpc::StatusCode::INVALID_ARGUMENT,
+                "iris.csv:3");
+  ExpectFailure(
+      Import(UploadOf("datasets/iris", "", 5)), grpc::StatusCode::INVALID_ARGUMENT, "iris.csv");
+  ExpectNothingLeft();
+}
+
+TEST_F(ImportCallTest, AStreamThatIsCancelledHalfWayLeavesNothing) {
+  grpc::ClientContext context;
+  const auto stream = stub_->ImportDataset(&context, &version_);
+  ASSERT_TRUE(stream->Write(HeaderOf("datasets/iris")));
+  ASSERT_TRUE(stream->Write(ChunkOf(0, "sepal")));
+  context.TryCancel();
+
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  Stop();
+  ExpectNothingLeft();
+}
+
+// A pipeline that waits to be stopped, or to be let go with an error.
+class Gate {
+ public:
+  absl::StatusOr<ImportResult> Wait(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    const bool open = changed_.wait(lock, stop, [this] { return open_; });
+    stopped_ = !open;
+    return open ? FailedPrecondition("let go") : Cancelled("stopped");
+  }
+
+  void AwaitWaiting(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ == count; });
+  }
+
+  void Open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+  bool stopped() {
+    const std::lock_guard lock(mutex_);
+    return stopped_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  int waiting_ = 0;  // all guarded by mutex_
+  bool open_ = false;
+  bool stopped_ = false;
+};
+
+// A base, so that it is there before the service and after it.
+struct GateHolder {
+  Gate gate;
+};
+
+class GatedImportCallTest : public GateHolder, public RunningService {
+ protected:
+  GatedImportCallTest()
+      : RunningService(storage::PosixFileSystem(),
+                       [this](const v1::ImportHeader& /*header*/,
+                              const StagedFile& /*file*/,
+                              const std::stop_token& stop) { return gate.Wait(stop); }) {}
+};
+
+TEST_F(GatedImportCallTest, CancellingStopsThePipeline) {
+  grpc::ClientContext context;
+  grpc::Status status;
+  std::thread client([&] { status = Import(context, UploadOf("datasets/iris", Iris(), 1'000)); });
+  gate.AwaitWaiting(1);
+  context.TryCancel();
+  client.join();
+  Stop();
+
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(gate.stopped());
+  ExpectNothingLeft();
+}
+
+TEST_F(GatedImportCallTest, AnExpiredDeadlineStopsThePipeline) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+
+  EXPECT_EQ(Import(context, UploadOf("datasets/iris", Iris(), 1'000)).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  Stop();
+  ExpectNothingLeft();
+}
+
+TEST_F(GatedImportCallTest, OneImportTooManyIsRefusedAndOnesThatEndMakeRoom) {
+  std::vector<std::thread> clients;
+  std::vector<grpc::Status> statuses(kImportsMax);
+  for (int i = 0; i < kImportsMax; ++i) {
+    clients.emplace_back([this, &status = statuses[static_cast<std::size_t>(i)]] {
+      grpc::ClientContext context;
+      v1::DatasetVersion version;
+      const auto stream = stub_->ImportDataset(&context, &version);
+      for (const auto& message : UploadOf("datasets/iris", Iris(), 1'000)) {
+        stream->Write(message);
+      }
+      status = stream->Finish();
+    });
+  }
+  gate.AwaitWaiting(kImportsMax);
+  ExpectFailure(Import(UploadOf("datasets/iris", Iris(), 1'000)),
+                grpc::StatusCode::RESOURCE_EXHAUSTED,
+                "2 imports are under way already");
+  gate.Open();
+  for (std::thread& client : clients) {
+    client.join();
+  }
+  for (const grpc::Status& status : statuses) {
+    ExpectFailure(status, grpc::StatusCode::FAILED_PRECONDITION, "let go");
+  }
+  ExpectFailure(Import(UploadOf("datasets/iris", Iris(), 1'000)),
+                grpc::StatusCode::FAILED_PRECONDITION,
+                "let go");
+  ExpectNothingLeft();
+}
+
+class ThrowingImportCallTest : public RunningService {
+ protected:
+  ThrowingImportCallTest()
+      : RunningService(storage::PosixFileSystem(),
+                       [](const v1::ImportHeader& /*header*/,
+                          const StagedFile& /*file*/,
+                          const std::stop_token& /*stop*/) -> absl::StatusOr<ImportResult> {
+                         throw std::bad_alloc();
+                       }) {}
+};
+
+TEST_F(ThrowingImportCallTest, TooLittleMemoryEndsTheImportAndNotTheService) {
+  ExpectFailure(Import(UploadOf("datasets/iris", Iris(), 1'000)),
+                grpc::StatusCode::RESOURCE_EXHAUSTED,
+                "needs more memory than there is");
+  EXPECT_THAT(Names(), IsEmpty());
+  ExpectNothingLeft();
+}
+
+struct DiskHolder {
+  storage::FaultyFileSystem disk{/*failing=*/3};  // the second chunk's append
+};
+
+class FaultyImportCallTest : public DiskHolder, public RunningService {
+ protected:
+  FaultyImportCallTest() : RunningService(disk) {}
+};
+
+TEST_F(FaultyImportCallTest, ADiskThatFailsUnderAnUploadIsUnavailable) {
+  ExpectFailure(Import(UploadOf("datasets/iris", Iris(), 2'000)),
+                grpc::StatusCode::UNAVAILABLE,
+                "append failed on purpose");
+  ExpectNothingLeft();
+}
+
+}  // namespace
+}  // namespace millrace::data
