@@ -1,0 +1,28 @@
+// CommandLine: the words after `millrace`, understood.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "clients/cli/connection.h"
+#include "clients/cli/console.h"
+#include "clients/cli/shell.h"
+
+namespace millrace::cli {
+
+/// What is to be done, where and how it shall look.
+struct CommandLine {
+  Addresses addresses;
+  Format format = Format::kTable;
+  Action action;
+};
+
+/// Parses `words` (without the program's name). Flags win over MILLRACE_DATA_ADDRESS,
+/// MILLRACE_TRAINING_ADDRESS and MILLRACE_SERVING_ADDRESS. A usage error names the closest noun,
+/// verb or flag. For --help the action prints the help of the noun or verb it stands behind.
+absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& words);
+
+}  // namespace millrace::cli

@@ -1,0 +1,94 @@
+// Connection: the command's way to the three services.
+
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <grpcpp/grpcpp.h>
+
+#include "millrace/data/v1/data_service.grpc.pb.h"
+#include "millrace/serving/v1/serving_service.grpc.pb.h"
+#include "millrace/training/v1/training_service.grpc.pb.h"
+
+#include "common/rpc/channel.h"
+#include "common/status/grpc_status.h"
+#include "common/status/status.h"
+
+namespace millrace::cli {
+
+using DataStub = data::v1::DataService::Stub;
+using TrainingStub = training::v1::TrainingService::Stub;
+using ServingStub = serving::v1::ServingService::Stub;
+
+/// Where the services answer, host:port.
+struct Addresses {
+  std::string data = "127.0.0.1:7601";
+  std::string training = "127.0.0.1:7602";
+  std::string serving = "127.0.0.1:7603";
+};
+
+constexpr std::chrono::seconds kCallMax{60};     // a call that answers at once
+constexpr std::chrono::hours kTransferMax{6};    // an upload
+constexpr std::chrono::seconds kConnectMax{10};  // name lookup and handshake
+
+/// The context of one call: it has a deadline, and is cancelled when the user asks to stop.
+class CallContext {
+ public:
+  CallContext(std::chrono::milliseconds timeout, const std::stop_token& stop)
+      : on_stop_(stop, [this] { context_.TryCancel(); }) {
+    rpc::SetDeadline(context_, timeout);
+  }
+
+  grpc::ClientContext* get() { return &context_; }
+
+ private:
+  grpc::ClientContext context_;
+  std::stop_callback<std::function<void()>> on_stop_;
+};
+
+/// Connects when first asked for a stub, and owns the stubs. A service that cannot be reached is
+/// UNAVAILABLE at once, with its address and what to do. Not thread-safe.
+class Connection {
+ public:
+  Connection(Addresses addresses, std::stop_token stop)
+      : addresses_(std::move(addresses)),
+        stop_(std::move(stop)) {}
+
+  absl::StatusOr<DataStub*> Data();
+  absl::StatusOr<TrainingStub*> Training();
+  absl::StatusOr<ServingStub*> Serving();
+
+  /// One unary call: `Call(connection.Data(), &DataStub::GetDataset, request)`.
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Call(const absl::StatusOr<Stub*>& stub,
+                                grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                             const Request&,
+                                                             Response*),
+                                const Request& request) {
+    RETURN_IF_ERROR(stub.status());
+    CallContext context(kCallMax, stop_);
+    Response response;
+    RETURN_IF_ERROR(FromGrpcStatus(((*stub)->*method)(context.get(), request, &response)));
+    return response;
+  }
+
+  [[nodiscard]] const std::stop_token& stop() const { return stop_; }
+
+  [[nodiscard]] const Addresses& addresses() const { return addresses_; }
+
+ private:
+  Addresses addresses_;
+  std::stop_token stop_;
+  std::unique_ptr<DataStub> data_;
+  std::unique_ptr<TrainingStub> training_;
+  std::unique_ptr<ServingStub> serving_;
+};
+
+}  // namespace millrace::cli

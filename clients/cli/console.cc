@@ -1,0 +1,59 @@
+#include "clients/cli/console.h"
+
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include <google/protobuf/message.h>
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/wrappers.pb.h>
+
+#include "common/status/check.h"
+
+namespace millrace::cli {
+
+void Console::Print(std::string_view text) {
+  Redraw({});
+  out_ << text << std::flush;
+}
+
+void Console::Note(std::string_view line) {
+  Redraw({});
+  err_ << line << "\n" << std::flush;
+}
+
+void Console::Complain(std::string_view lines) {
+  Redraw({});
+  err_ << lines << std::flush;
+}
+
+void Console::Redraw(std::string_view line) {
+  if (!live_ || (line.empty() && !drawn_)) {
+    return;
+  }
+  err_ << "\r\x1b[K" << line << std::flush;  // to the line's start, clear to its end
+  drawn_ = !line.empty();
+}
+
+std::string ToJson(const google::protobuf::Message& message, bool one_line) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = !one_line;
+  options.always_print_primitive_fields = true;
+  std::string json;
+  // Fails only for messages that no valid proto3 text can make, which ours are not.
+  CHECK(google::protobuf::util::MessageToJsonString(message, &json, options).ok());
+  if (!json.ends_with('\n')) {
+    json += "\n";
+  }
+  return json;
+}
+
+std::string ToJson(std::string_view text) {
+  google::protobuf::StringValue value;
+  value.set_value(std::string(text));
+  std::string json = ToJson(value, /*one_line=*/true);
+  json.pop_back();
+  return json;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,49 @@
+// Console: the two streams of a command, data on one and words on the other.
+
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include <google/protobuf/message.h>
+
+namespace millrace::cli {
+
+enum class Format { kTable, kJson };
+
+/// Writes results to standard output; progress, hints and errors to standard error. Does not own
+/// the streams. Not thread-safe.
+class Console {
+ public:
+  /// `live` says whether the error stream is a terminal whose last line can be written again.
+  Console(std::ostream& out, std::ostream& err, bool live) : out_(out), err_(err), live_(live) {}
+
+  /// Data, as it is; callers end their lines.
+  void Print(std::string_view text);
+
+  /// One line for a person.
+  void Note(std::string_view line);
+
+  /// Lines for a person, as they are.
+  void Complain(std::string_view lines);
+
+  /// Replaces the last line of a live terminal; nothing elsewhere. Empty takes the line away.
+  void Redraw(std::string_view line);
+
+  [[nodiscard]] bool live() const { return live_; }
+
+ private:
+  std::ostream& out_;
+  std::ostream& err_;
+  bool live_;
+  bool drawn_ = false;  // whether the last line is one that Redraw() wrote
+};
+
+/// Protobuf JSON with every field, indented over lines, or on one line when `one_line`.
+std::string ToJson(const google::protobuf::Message& message, bool one_line = false);
+
+/// `text` as a JSON string, quotes included.
+std::string ToJson(std::string_view text);
+
+}  // namespace millrace::cli

@@ -1,0 +1,286 @@
+#include "clients/cli/dataset.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include "millrace/data/v1/data_service.pb.h"
+#include "millrace/schema/v1/schema.pb.h"
+#include "millrace/schema/v1/statistics.pb.h"
+
+#include "common/status/status.h"
+
+#include "clients/cli/connection.h"
+#include "clients/cli/failure.h"
+#include "clients/cli/import.h"
+#include "clients/cli/listing.h"
+#include "clients/cli/reference.h"
+#include "clients/cli/spelling.h"
+#include "clients/cli/table.h"
+
+namespace millrace::cli {
+
+namespace {
+
+using data::v1::DatasetVersion;
+using data::v1::ImportHeader;
+using data::v1::ImportOptions;
+using schema::v1::Column;
+using schema::v1::ColumnStatistics;
+using schema::v1::Statistics;
+
+// The words of `dataset import`, before they are understood.
+struct ImportWords {
+  std::string file;
+  std::string name;
+  bool header = false;
+  bool no_header = false;
+  std::vector<std::string> missing;
+  std::vector<std::string> drop;
+  std::vector<std::string> types;  // column=type
+  std::string scaling;
+  ImportOptions options;  // what needs no understanding
+};
+
+absl::Status FillTypes(const std::vector<std::string>& words, ImportOptions& options) {
+  for (const std::string& word : words) {
+    const std::size_t equals = word.rfind('=');  // a column's name may have one
+    if (equals == std::string::npos || equals == 0) {
+      return UsageError(fmt::format("--type must be COLUMN=TYPE, found '{}'", word),
+                        "for example --type zip=category");
+    }
+    ASSIGN_OR_RETURN(const int type,
+                     ParseEnumWord(*schema::v1::ColumnType_descriptor(),
+                                   "the type in --type",
+                                   word.substr(equals + 1)));
+    (*options.mutable_column_types())[word.substr(0, equals)] =
+        static_cast<schema::v1::ColumnType>(type);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ImportHeader> Understand(const ImportWords& words) {
+  ImportHeader header;
+  header.set_dataset(FullName("datasets", words.name));
+  ImportOptions& options = *header.mutable_options();
+  options = words.options;
+  options.mutable_missing_spellings()->Assign(words.missing.begin(), words.missing.end());
+  options.mutable_drop_columns()->Assign(words.drop.begin(), words.drop.end());
+  if (words.header) {
+    options.set_header(ImportOptions::HEADER_PRESENT);
+  }
+  if (words.no_header) {
+    options.set_header(ImportOptions::HEADER_ABSENT);
+  }
+  if (!words.scaling.empty()) {
+    ASSIGN_OR_RETURN(const int scaling,
+                     ParseEnumWord(*data::v1::Scaling_descriptor(), "--scaling", words.scaling));
+    options.set_scaling(static_cast<data::v1::Scaling>(scaling));
+  }
+  RETURN_IF_ERROR(FillTypes(words.types, options));
+  return header;
+}
+
+absl::Status Import(const ImportWords& words, Shell& shell) {
+  ASSIGN_OR_RETURN(const ImportHeader header, Understand(words));
+  ASSIGN_OR_RETURN(const DatasetVersion version, ImportFile(shell, words.file, header));
+  shell.console.Print(shell.json() ? ToJson(version) : ImportSummary(version));
+  shell.console.Note(fmt::format("next: millrace dataset show {}", ShortName(version.name())));
+  return absl::OkStatus();
+}
+
+absl::Status ListVersions(const std::string& dataset, int limit, Shell& shell) {
+  data::v1::ListDatasetsRequest request;
+  if (!dataset.empty()) {
+    request.set_dataset(FullName("datasets", dataset));
+  }
+  ASSIGN_OR_RETURN(
+      const data::v1::ListDatasetsResponse list,
+      List(shell, shell.connection.Data(), &DataStub::ListDatasets, std::move(request), limit));
+  if (shell.json()) {
+    shell.console.Print(ToJson(list));
+    return absl::OkStatus();
+  }
+  if (list.datasets().empty()) {
+    shell.console.Note("no datasets yet");
+    shell.console.Note("next: millrace dataset import FILE --name NAME --label COLUMN");
+    return absl::OkStatus();
+  }
+  Table table({"NAME", ">ROWS", ">TRAIN", ">VALIDATION", ">TEST", "DIGEST", "CREATED"});
+  for (const DatasetVersion& version : list.datasets()) {
+    table.Add({ShortName(version.name()),
+               fmt::format("{}", version.row_count()),
+               fmt::format("{}", version.train_count()),
+               fmt::format("{}", version.validation_count()),
+               fmt::format("{}", version.test_count()),
+               ShortDigest(version.sha256()),
+               Spell(version.create_time())});
+  }
+  shell.console.Print(table.ToString());
+  return absl::OkStatus();
+}
+
+// The most frequent values, or the figures of a number.
+std::vector<std::string> ValueCells(const ColumnStatistics& column) {
+  std::vector<std::string> cells(4);
+  if (column.has_numbers()) {
+    cells[0] = Spell(column.numbers().minimum());
+    cells[1] = Spell(column.numbers().mean());
+    cells[2] = Spell(column.numbers().maximum());
+  }
+  constexpr int kShown = 3;
+  std::vector<std::string> top;
+  for (int i = 0; i < std::min(kShown, column.top_values_size()); ++i) {
+    top.push_back(fmt::format("{} {}", column.top_values(i).value(), column.top_values(i).count()));
+  }
+  if (column.top_values_size() > kShown) {
+    top.emplace_back("...");
+  }
+  cells[3] = fmt::format("{}", fmt::join(top, ", "));
+  return cells;
+}
+
+std::string StatisticsTable(const DatasetVersion& version, const Statistics& raw) {
+  Table table({"COLUMN",
+               "TYPE",
+               "ROLE",
+               ">MISSING",
+               ">DISTINCT",
+               ">MINIMUM",
+               ">MEAN",
+               ">MAXIMUM",
+               "MOST FREQUENT"});
+  for (const Column& column : version.schema().columns()) {
+    std::vector<std::string> cells{column.name(), Spell(column.type()), Spell(column.role())};
+    const auto found = std::find_if(
+        raw.columns().begin(), raw.columns().end(), [&column](const ColumnStatistics& statistics) {
+          return statistics.column() == column.name();
+        });
+    if (found != raw.columns().end()) {
+      cells.push_back(fmt::format("{}", found->missing_count()));
+      cells.push_back(
+          fmt::format("{}{}", found->distinct_estimated() ? "~" : "", found->distinct_count()));
+      const std::vector<std::string> values = ValueCells(*found);
+      cells.insert(cells.end(), values.begin(), values.end());
+    }
+    table.Add(std::move(cells));
+  }
+  return table.ToString();
+}
+
+absl::Status Show(const std::string& name, Shell& shell) {
+  data::v1::GetDatasetRequest request;
+  request.set_name(FullName("datasets", name));
+  ASSIGN_OR_RETURN(
+      const DatasetVersion version,
+      shell.connection.Call(shell.connection.Data(), &DataStub::GetDataset, request));
+  data::v1::GetStatisticsRequest statistics_request;
+  statistics_request.set_name(version.name());
+  ASSIGN_OR_RETURN(
+      const data::v1::GetStatisticsResponse statistics,
+      shell.connection.Call(shell.connection.Data(), &DataStub::GetStatistics, statistics_request));
+  if (shell.json()) {
+    shell.console.Print(fmt::format(
+        "{{\"dataset\": {}, \"statistics\": {}}}\n", ToJson(version), ToJson(statistics)));
+    return absl::OkStatus();
+  }
+  shell.console.Print(StatisticsTable(version, statistics.raw()) + "\n" + ImportSummary(version));
+  shell.console.Note(
+      fmt::format("next: millrace run start -f SPEC.yaml --dataset {} --model MODEL",
+                  ShortName(version.name())));
+  return absl::OkStatus();
+}
+
+absl::Status Remove(const std::string& name, Shell& shell) {
+  data::v1::DeleteDatasetRequest request;
+  request.set_name(FullName("datasets", name));
+  ASSIGN_OR_RETURN(
+      const data::v1::DeleteDatasetResponse response,
+      shell.connection.Call(shell.connection.Data(), &DataStub::DeleteDataset, request));
+  shell.console.Print(shell.json()
+                          ? ToJson(response)
+                          : fmt::format("deleted {} version(s)\n", response.deleted_count()));
+  return absl::OkStatus();
+}
+
+void AddImport(CLI::App& noun, Action& chosen) {
+  const auto words = std::make_shared<ImportWords>();
+  CLI::App* const verb = noun.add_subcommand("import", "make a dataset version of a file");
+  verb->add_option("FILE", words->file, "a CSV file")->required();
+  verb->add_option("--name", words->name, "the dataset's name")->required();
+  const auto text = [verb](const char* flag, std::string* field, const char* help) {
+    verb->add_option(flag, *field, help);
+  };
+  text("--label", words->options.mutable_label(), "the column to learn");
+  text("--positive", words->options.mutable_positive_class(), "the class that counts as positive");
+  text("--delimiter", words->options.mutable_delimiter(), "one character; detected when not given");
+  text("--scaling", &words->scaling, "min_max (default), standard or none");
+  verb->add_flag("--header", words->header, "the first record names the columns");
+  verb->add_flag("--no-header", words->no_header, "it does not")->excludes("--header");
+  const auto list = [verb](const char* flag, std::vector<std::string>* field, const char* help) {
+    verb->add_option(flag, *field, help)->allow_extra_args(false);
+  };
+  list("--missing", &words->missing, "a text that means no value; may be repeated");
+  list("--drop", &words->drop, "a column to keep out; may be repeated");
+  list("--type", &words->types, "COLUMN=TYPE, for example zip=category; may be repeated");
+  verb->add_flag_function(
+      "--keep-duplicates",
+      [words](std::int64_t) { words->options.set_keep_duplicates(true); },
+      "keep rows that repeat an earlier one");
+  const auto number = [verb](const char* flag, std::function<void(double)> set, const char* help) {
+    verb->add_option_function<double>(flag, std::move(set), help);
+  };
+  number(
+      "--train-fraction",
+      [words](double value) { words->options.set_train_fraction(value); },
+      "share of rows to train on; 0.7 when not given");
+  number(
+      "--validation-fraction",
+      [words](double value) { words->options.set_validation_fraction(value); },
+      "share of rows to validate on; read with --train-fraction");
+  verb->add_option_function<std::int64_t>(
+      "--split-seed",
+      [words](std::int64_t value) { words->options.set_split_seed(value); },
+      "another seed, another split");
+  verb->callback([words, &chosen] {
+    chosen = [words](Shell& shell) { return Import(*words, shell); };
+  });
+}
+
+}  // namespace
+
+void AddDataset(CLI::App& app, Action& chosen) {
+  CLI::App* const noun = app.add_subcommand("dataset", "versions of raw files, ready to learn from");
+  AddImport(*noun, chosen);
+
+  const auto name = std::make_shared<std::string>();
+  const auto limit = std::make_shared<int>(kListDefault);
+  CLI::App* const list = noun->add_subcommand("ls", "list versions, newest first");
+  list->add_option("DATASET", *name, "only this one's versions");
+  list->add_option("--limit", *limit, "rows to show")->check(CLI::PositiveNumber);
+  list->callback([name, limit, &chosen] {
+    chosen = [name, limit](Shell& shell) { return ListVersions(*name, *limit, shell); };
+  });
+
+  CLI::App* const show = noun->add_subcommand("show", "schema, statistics and what cleaning did");
+  show->add_option("DATASET", *name, "NAME or NAME@VERSION")->required();
+  show->callback([name, &chosen] {
+    chosen = [name](Shell& shell) { return Show(*name, shell); };
+  });
+
+  CLI::App* const remove = noun->add_subcommand("rm", "delete a version, or all of a dataset's");
+  remove->add_option("DATASET", *name, "NAME for all versions, or NAME@VERSION")->required();
+  remove->callback([name, &chosen] {
+    chosen = [name](Shell& shell) { return Remove(*name, shell); };
+  });
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,30 @@
+// Figures: evaluations and lineage as tables, for every command that shows them.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <google/protobuf/repeated_ptr_field.h>
+
+#include "millrace/model/v1/bundle.pb.h"
+#include "millrace/model/v1/evaluation.pb.h"
+#include "millrace/model/v1/network.pb.h"
+
+namespace millrace::cli {
+
+/// One row a split; only the columns that some split has.
+std::string EvaluationTable(
+    const google::protobuf::RepeatedPtrField<model::v1::Evaluation>& evaluations);
+
+/// True classes down, predicted ones across; empty when there is none or `classes` do not fit it.
+std::string ConfusionTable(const model::v1::Evaluation& evaluation,
+                           const std::vector<std::string>& classes);
+
+/// From the model version back to the bytes of the files, one line each with its digest.
+std::string LineageTable(const model::v1::Lineage& lineage);
+
+/// `10 sigmoid, dropout 0.5, 1 sigmoid`.
+std::string NetworkLine(const model::v1::NetworkSpec& network);
+
+}  // namespace millrace::cli

@@ -1,0 +1,24 @@
+// Import: a file on its way to the data service.
+
+#pragma once
+
+#include <string>
+
+#include <absl/status/statusor.h>
+
+#include "millrace/data/v1/data_service.pb.h"
+
+#include "clients/cli/shell.h"
+
+namespace millrace::cli {
+
+/// Sends the file at `path` as a version of `header.dataset`, with progress. NOT_FOUND when there is
+/// no such file, and what the data service says.
+absl::StatusOr<data::v1::DatasetVersion> ImportFile(Shell& shell,
+                                                    const std::string& path,
+                                                    const data::v1::ImportHeader& header);
+
+/// What became of the rows: counts, splits, the effects of cleaning.
+std::string ImportSummary(const data::v1::DatasetVersion& version);
+
+}  // namespace millrace::cli

@@ -1,0 +1,240 @@
+#include "clients/cli/local_stack.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <fmt/core.h>
+
+#include "common/rpc/channel.h"
+#include "common/status/status.h"
+
+namespace millrace::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds kStartMax{30};
+constexpr std::chrono::seconds kStopMax{60};
+constexpr std::array<std::string_view, 3> kStartOrder{"data", "serving", "training"};
+
+// Where one service keeps what.
+struct Places {
+  std::string state;
+  std::string log;
+  std::string ticket;
+  std::string port;
+};
+
+Places PlacesOf(const std::string& folder, std::string_view name) {
+  const auto file = [&](std::string_view suffix) {
+    return fmt::format("{}/{}{}", folder, name, suffix);
+  };
+  return {.state = file(""), .log = file(".log"), .ticket = file(".pid"), .port = file(".port")};
+}
+
+std::string FirstLine(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+absl::StatusOr<Process> FindService(const std::string& folder, std::string_view name) {
+  return Process::Find(FirstLine(PlacesOf(folder, name).ticket));
+}
+
+std::string LogEnd(const std::string& path) {
+  constexpr std::size_t kLines = 3;
+  std::ifstream file(path);
+  std::deque<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    lines.push_back(std::move(line));
+    if (lines.size() > kLines) {
+      lines.pop_front();
+    }
+  }
+  std::string text;
+  for (const std::string& line : lines) {
+    text += "\n  " + line;
+  }
+  return text;
+}
+
+std::string AddressOf(const Addresses& addresses, std::string_view name) {
+  if (name == "data") {
+    return addresses.data;
+  }
+  return name == "training" ? addresses.training : addresses.serving;
+}
+
+// The words that start `name`; `addresses` has the bound ones of those that run already.
+absl::StatusOr<std::vector<std::string>> WordsFor(std::string_view name,
+                                                  const Addresses& addresses,
+                                                  const Places& places) {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  if (error) {
+    return Internal("cannot tell where this program is: {}", error.message());
+  }
+  std::vector<std::string> words{
+      (self.parent_path() / fmt::format("millrace-{}", name)).string(),
+      fmt::format("--address={}", AddressOf(addresses, name)),
+      fmt::format("--folder={}", places.state),
+      fmt::format("--port-file={}", places.port)};
+  if (name == "training") {
+    words.push_back(fmt::format("--data-address={}", addresses.data));
+    words.push_back(fmt::format("--serving-address={}", addresses.serving));
+  }
+  return words;
+}
+
+// The host of `address` with the port that was bound.
+std::string BoundAddress(const std::string& address, const std::string& port) {
+  return fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
+}
+
+// Waits until the service has written its port and answers there; returns its address.
+absl::StatusOr<std::string> WaitUntilAnswers(const Process& process,
+                                             const std::string& address,
+                                             const Places& places,
+                                             const std::stop_token& stop) {
+  constexpr std::chrono::milliseconds kGlance{10};
+  constexpr std::chrono::seconds kProbeMax{1};
+  const auto deadline = std::chrono::steady_clock::now() + kStartMax;
+  while (!stop.stop_requested()) {
+    const std::string port = FirstLine(places.port);
+    if (!port.empty() && rpc::Probe(BoundAddress(address, port), kProbeMax).ok()) {
+      return BoundAddress(address, port);
+    }
+    if (process.WaitForEnd(kGlance)) {
+      return WithFix(Unavailable("it ended at start:{}", LogEnd(places.log)),
+                     fmt::format("{} has its whole log", places.log));
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      return WithFix(
+          Unavailable("it did not answer within {} s:{}", kStartMax.count(), LogEnd(places.log)),
+          fmt::format("{} has its whole log", places.log));
+    }
+  }
+  return Cancelled("interrupted");
+}
+
+absl::Status WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::trunc);
+  file << text << std::flush;
+  return file ? absl::OkStatus() : Unavailable("cannot write '{}'", path);
+}
+
+absl::StatusOr<RunningService> StartService(const std::string& folder,
+                                            std::string_view name,
+                                            const Addresses& addresses,
+                                            const std::stop_token& stop) {
+  const Places places = PlacesOf(folder, name);
+  std::error_code error;
+  fs::remove(places.port, error);
+  fs::remove(places.log, error);
+  ASSIGN_OR_RETURN(const std::vector<std::string> words, WordsFor(name, addresses, places));
+  ASSIGN_OR_RETURN(Process process, Process::Start(words, places.log));
+  absl::StatusOr<std::string> ticket = process.Ticket();
+  absl::Status written =
+      ticket.ok() ? WriteFile(places.ticket, *ticket)
+                  : Unavailable("it ended at start:{}", LogEnd(places.log));
+  absl::StatusOr<std::string> bound = absl::UnknownError("");
+  if (written.ok()) {
+    bound = WaitUntilAnswers(process, AddressOf(addresses, name), places, stop);
+    written = bound.status();
+  }
+  if (!written.ok()) {
+    process.Stop(kStopMax).IgnoreError();
+    fs::remove(places.ticket, error);
+    return Annotate(written, fmt::format("the {} service", name));
+  }
+  return RunningService{
+      .name = std::string(name), .address = *bound, .process = std::move(process)};
+}
+
+void Remember(const RunningService& service, Addresses& addresses) {
+  if (service.name == "data") {
+    addresses.data = service.address;
+  } else if (service.name == "serving") {
+    addresses.serving = service.address;
+  } else {
+    addresses.training = service.address;
+  }
+}
+
+absl::Status CheckDown(const std::string& folder) {
+  for (const std::string_view name : kStartOrder) {
+    if (const absl::StatusOr<Process> process = FindService(folder, name); process.ok()) {
+      return WithFix(
+          FailedPrecondition(
+              "a stack is up in {}: its {} service is process {}", folder, name, process->pid()),
+          fmt::format("'millrace down --folder {}' stops it", folder));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string DefaultStateFolder() {
+  if (const char* const state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') {
+    return fmt::format("{}/millrace", state);
+  }
+  const char* const home = std::getenv("HOME");
+  return fmt::format("{}/.local/state/millrace", home == nullptr ? "" : home);
+}
+
+absl::StatusOr<std::vector<RunningService>> StartStack(const std::string& folder,
+                                                       const Addresses& addresses,
+                                                       const std::stop_token& stop) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    return WithFix(InvalidArgument("cannot make the folder '{}': {}", folder, error.message()),
+                   "--folder names another one");
+  }
+  RETURN_IF_ERROR(CheckDown(folder));
+  Addresses bound = addresses;
+  std::vector<RunningService> services;
+  for (const std::string_view name : kStartOrder) {
+    absl::StatusOr<RunningService> service = StartService(folder, name, bound, stop);
+    if (!service.ok()) {
+      StopStack(folder).IgnoreError();
+      return service.status();
+    }
+    Remember(*service, bound);
+    services.push_back(*std::move(service));
+  }
+  return services;
+}
+
+absl::StatusOr<int> StopStack(const std::string& folder) {
+  int stopped = 0;
+  for (auto name = kStartOrder.rbegin(); name != kStartOrder.rend(); ++name) {
+    const absl::StatusOr<Process> process = FindService(folder, *name);
+    if (process.ok()) {
+      RETURN_IF_ERROR(Annotate(process->Stop(kStopMax), fmt::format("the {} service", *name)));
+      ++stopped;
+    }
+    std::error_code error;
+    fs::remove(PlacesOf(folder, *name).ticket, error);
+  }
+  return stopped;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,179 @@
+#include "clients/cli/model.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include "millrace/model/v1/bundle.pb.h"
+#include "millrace/schema/v1/transforms.pb.h"
+#include "millrace/serving/v1/serving_service.pb.h"
+
+#include "common/status/status.h"
+
+#include "clients/cli/connection.h"
+#include "clients/cli/failure.h"
+#include "clients/cli/figures.h"
+#include "clients/cli/listing.h"
+#include "clients/cli/reference.h"
+#include "clients/cli/spelling.h"
+#include "clients/cli/table.h"
+
+namespace millrace::cli {
+
+namespace {
+
+using model::v1::Evaluation;
+using serving::v1::ModelVersion;
+
+const Evaluation* TestEvaluation(const ModelVersion& version) {
+  for (const Evaluation& evaluation : version.manifest().evaluations()) {
+    if (evaluation.split() == schema::v1::SPLIT_TEST) {
+      return &evaluation;
+    }
+  }
+  return nullptr;
+}
+
+// The one figure that a list has room for.
+std::string TestWords(const ModelVersion& version) {
+  const Evaluation* const test = TestEvaluation(version);
+  if (test == nullptr) {
+    return {};
+  }
+  if (test->has_accuracy()) {
+    return fmt::format("accuracy {:.4f}", test->accuracy());
+  }
+  return test->has_root_mean_squared_error()
+             ? fmt::format("RMSE {}", Spell(test->root_mean_squared_error()))
+             : fmt::format("loss {}", Spell(test->loss()));
+}
+
+absl::Status ListVersions(const std::string& model, int limit, Shell& shell) {
+  serving::v1::ListModelsRequest request;
+  if (!model.empty()) {
+    request.set_model(FullName("models", model));
+  }
+  ASSIGN_OR_RETURN(
+      const serving::v1::ListModelsResponse list,
+      List(shell, shell.connection.Serving(), &ServingStub::ListModels, std::move(request), limit));
+  if (shell.json()) {
+    shell.console.Print(ToJson(list));
+    return absl::OkStatus();
+  }
+  if (list.models().empty()) {
+    shell.console.Note("no models yet");
+    shell.console.Note("next: millrace run start -f SPEC.yaml --dataset NAME --model NAME");
+    return absl::OkStatus();
+  }
+  Table table({"NAME", ">TRAFFIC", ">SIZE", "TEST", "RUN", "CREATED"});
+  for (const ModelVersion& version : list.models()) {
+    table.Add({ShortName(version.name()),
+               fmt::format("{} %", version.traffic_percent()),
+               SpellBytes(version.size_bytes()),
+               TestWords(version),
+               ShortName(version.manifest().lineage().run()),
+               Spell(version.create_time())});
+  }
+  shell.console.Print(table.ToString());
+  return absl::OkStatus();
+}
+
+std::string FeatureTable(const schema::v1::TransformSet& transforms) {
+  Table table({"FEATURE", "TYPE", ">INPUTS", "WHEN MISSING"});
+  for (const schema::v1::FeatureTransform& feature : transforms.features()) {
+    const int inputs = feature.has_one_hot() ? feature.one_hot().categories_size() + 1 : 1;
+    table.Add({feature.column().name(),
+               Spell(feature.column().type()),
+               fmt::format("{}", inputs),
+               feature.imputation_case() == schema::v1::FeatureTransform::kCategory
+                   ? feature.category()
+                   : Spell(feature.number())});
+  }
+  return table.ToString();
+}
+
+std::string ModelSummary(const ModelVersion& version) {
+  const model::v1::BundleManifest& manifest = version.manifest();
+  const schema::v1::LabelTransform& label = manifest.transforms().label();
+  Table facts;
+  facts.Add({"model",
+             ShortName(version.name()),
+             fmt::format("{} % of the traffic, {}",
+                         version.traffic_percent(),
+                         SpellBytes(version.size_bytes()))});
+  facts.Add({"predicts",
+             label.column().name(),
+             label.classes().empty() ? "a number"
+                                     : fmt::format("{}", fmt::join(label.classes(), ", "))});
+  facts.Add({"network",
+             fmt::format("{} inputs", manifest.transforms().input_count()),
+             NetworkLine(manifest.training().network())});
+  std::string text = facts.ToString() + "\n" + FeatureTable(manifest.transforms()) + "\n" +
+                     EvaluationTable(manifest.evaluations());
+  if (const Evaluation* const test = TestEvaluation(version); test != nullptr) {
+    text += "\n" + ConfusionTable(*test, {label.classes().begin(), label.classes().end()});
+  }
+  return text + "\n" + LineageTable(manifest.lineage());
+}
+
+absl::Status Show(const std::string& name, Shell& shell) {
+  serving::v1::GetModelRequest request;
+  request.set_name(FullName("models", name));
+  ASSIGN_OR_RETURN(
+      const ModelVersion version,
+      shell.connection.Call(shell.connection.Serving(), &ServingStub::GetModel, request));
+  shell.console.Print(shell.json() ? ToJson(version) : ModelSummary(version));
+  shell.console.Note(
+      fmt::format("next: millrace predict {} FEATURE=VALUE ...", ShortName(version.name())));
+  return absl::OkStatus();
+}
+
+absl::Status Remove(const std::string& name, Shell& shell) {
+  serving::v1::DeleteModelVersionRequest request;
+  request.set_name(FullName("models", name));
+  if (request.name().find("/versions/") == std::string::npos) {
+    return UsageError(fmt::format("'{}' does not say which version", name),
+                      fmt::format("for example {0}@1; 'millrace model ls {0}' lists them", name));
+  }
+  ASSIGN_OR_RETURN(
+      const serving::v1::DeleteModelVersionResponse response,
+      shell.connection.Call(shell.connection.Serving(), &ServingStub::DeleteModelVersion, request));
+  shell.console.Print(shell.json() ? ToJson(response)
+                                   : fmt::format("deleted {}\n", ShortName(request.name())));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddModel(CLI::App& app, Action& chosen) {
+  CLI::App* const noun = app.add_subcommand("model", "what was learned, in numbered versions");
+  const auto name = std::make_shared<std::string>();
+  const auto limit = std::make_shared<int>(kListDefault);
+  CLI::App* const list = noun->add_subcommand("ls", "list versions, newest first");
+  list->add_option("MODEL", *name, "only this one's versions");
+  list->add_option("--limit", *limit, "rows to show")->check(CLI::PositiveNumber);
+  list->callback([name, limit, &chosen] {
+    chosen = [name, limit](Shell& shell) { return ListVersions(*name, *limit, shell); };
+  });
+
+  CLI::App* const show = noun->add_subcommand("show", "features, figures and lineage");
+  show->add_option("MODEL", *name, "NAME or NAME@VERSION")->required();
+  show->callback([name, &chosen] {
+    chosen = [name](Shell& shell) { return Show(*name, shell); };
+  });
+
+  CLI::App* const remove = noun->add_subcommand("rm", "delete a version");
+  remove->add_option("MODEL", *name, "NAME@VERSION")->required();
+  remove->callback([name, &chosen] {
+    chosen = [name](Shell& shell) { return Remove(*name, shell); };
+  });
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,193 @@
+#include "clients/cli/run.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <fmt/core.h>
+
+#include "millrace/model/v1/training_spec.pb.h"
+#include "millrace/training/v1/training_service.pb.h"
+
+#include "common/status/status.h"
+
+#include "clients/cli/connection.h"
+#include "clients/cli/follow.h"
+#include "clients/cli/listing.h"
+#include "clients/cli/reference.h"
+#include "clients/cli/run_summary.h"
+#include "clients/cli/spelling.h"
+#include "clients/cli/table.h"
+#include "clients/cli/yaml_file.h"
+
+namespace millrace::cli {
+
+namespace {
+
+using training::v1::Run;
+using training::v1::RunEvent;
+
+// The words of `run start`.
+struct StartWords {
+  std::string file;
+  std::string dataset;
+  std::string model;
+  std::vector<std::string> overrides;  // path=value
+  std::optional<std::int32_t> epochs;
+  std::optional<std::int32_t> batch_size;
+  std::optional<std::int64_t> seed;
+  std::optional<std::int32_t> threads;
+  bool detach = false;
+};
+
+absl::StatusOr<training::v1::CreateRunRequest> Understand(const StartWords& words) {
+  training::v1::CreateRunRequest request;
+  request.set_dataset_version(FullName("datasets", words.dataset));
+  request.set_model(FullName("models", words.model));
+  model::v1::TrainingSpec& spec = *request.mutable_spec();
+  RETURN_IF_ERROR(ReadYaml(words.file, spec));
+  RETURN_IF_ERROR(Override(words.overrides, spec));
+  spec.set_epochs(words.epochs.value_or(spec.epochs()));
+  spec.set_batch_size(words.batch_size.value_or(spec.batch_size()));
+  spec.set_seed(words.seed.value_or(spec.seed()));
+  spec.set_threads(words.threads.value_or(spec.threads()));
+  return request;
+}
+
+absl::Status Start(const StartWords& words, Shell& shell) {
+  ASSIGN_OR_RETURN(const training::v1::CreateRunRequest request, Understand(words));
+  ASSIGN_OR_RETURN(
+      Run run,
+      shell.connection.Call(shell.connection.Training(), &TrainingStub::CreateRun, request));
+  if (words.detach) {
+    shell.console.Print(shell.json() ? ToJson(run) : ShortName(run.name()) + "\n");
+    shell.console.Note(fmt::format("next: millrace run watch {}", ShortName(run.name())));
+    return absl::OkStatus();
+  }
+  const std::string name = run.name();
+  ASSIGN_OR_RETURN(run, Follow(shell, name));
+  shell.console.Print(shell.json() ? ToJson(run) : RunSummary(run));
+  RETURN_IF_ERROR(Outcome(run));
+  shell.console.Note(fmt::format("next: millrace model show {}", ShortName(run.model_version())));
+  return absl::OkStatus();
+}
+
+absl::Status WatchOne(const std::string& name, Shell& shell) {
+  const std::string full = FullName("runs", name);
+  if (shell.json()) {
+    ASSIGN_OR_RETURN(const Run run, Watch(shell, full, [&shell](const RunEvent& event) {
+                       shell.console.Print(ToJson(event, /*one_line=*/true));
+                     }));
+    return Outcome(run);
+  }
+  ASSIGN_OR_RETURN(const Run run, Follow(shell, full));
+  shell.console.Print(RunSummary(run));
+  return Outcome(run);
+}
+
+absl::Status ListRuns(int limit, Shell& shell) {
+  ASSIGN_OR_RETURN(const training::v1::ListRunsResponse list,
+                   List(shell,
+                        shell.connection.Training(),
+                        &TrainingStub::ListRuns,
+                        training::v1::ListRunsRequest(),
+                        limit));
+  if (shell.json()) {
+    shell.console.Print(ToJson(list));
+    return absl::OkStatus();
+  }
+  if (list.runs().empty()) {
+    shell.console.Note("no runs yet");
+    shell.console.Note("next: millrace run start -f SPEC.yaml --dataset NAME --model NAME");
+    return absl::OkStatus();
+  }
+  Table table({"NAME", "STATE", ">EPOCHS", "DATASET", "MODEL", "CREATED"});
+  for (const Run& run : list.runs()) {
+    table.Add({ShortName(run.name()),
+               Spell(run.state()),
+               fmt::format("{}/{}", run.epochs_done(), run.spec().epochs()),
+               ShortName(run.dataset_version()),
+               ShortName(run.model_version().empty() ? run.model() : run.model_version()),
+               Spell(run.create_time())});
+  }
+  shell.console.Print(table.ToString());
+  return absl::OkStatus();
+}
+
+absl::Status Show(const std::string& name, Shell& shell) {
+  training::v1::GetRunRequest request;
+  request.set_name(FullName("runs", name));
+  ASSIGN_OR_RETURN(
+      const Run run,
+      shell.connection.Call(shell.connection.Training(), &TrainingStub::GetRun, request));
+  shell.console.Print(shell.json() ? ToJson(run) : RunSummary(run));
+  return absl::OkStatus();
+}
+
+absl::Status Cancel(const std::string& name, Shell& shell) {
+  training::v1::CancelRunRequest request;
+  request.set_name(FullName("runs", name));
+  ASSIGN_OR_RETURN(
+      const Run run,
+      shell.connection.Call(shell.connection.Training(), &TrainingStub::CancelRun, request));
+  shell.console.Print(shell.json() ? ToJson(run)
+                                   : fmt::format("run {}: {}\n",
+                                                 ShortName(run.name()),
+                                                 Spell(run.state())));
+  return absl::OkStatus();
+}
+
+void AddStart(CLI::App& noun, Action& chosen) {
+  const auto words = std::make_shared<StartWords>();
+  CLI::App* const verb = noun.add_subcommand("start", "train a model and follow it");
+  verb->add_option("-f,--file", words->file, "the training spec, YAML")->required();
+  verb->add_option("--dataset", words->dataset, "NAME or NAME@VERSION")->required();
+  verb->add_option("--model", words->model, "the model that gets a new version")->required();
+  verb->add_option("--epochs", words->epochs, "instead of the spec's");
+  verb->add_option("--batch-size", words->batch_size, "instead of the spec's");
+  verb->add_option("--seed", words->seed, "instead of the spec's");
+  verb->add_option("--threads", words->threads, "instead of the spec's");
+  verb->add_option("--set", words->overrides, "PATH=VALUE, any other field; may be repeated")
+      ->allow_extra_args(false);
+  verb->add_flag("--detach", words->detach, "return at once; the run goes on");
+  verb->callback([words, &chosen] {
+    chosen = [words](Shell& shell) { return Start(*words, shell); };
+  });
+}
+
+using NamedAction = absl::Status (*)(const std::string&, Shell&);
+
+void AddNamed(CLI::App& noun, const char* verb_name, const char* help, NamedAction act, Action& chosen) {
+  const auto name = std::make_shared<std::string>();
+  CLI::App* const verb = noun.add_subcommand(verb_name, help);
+  verb->add_option("RUN", *name, "the run's name")->required();
+  verb->callback([name, act, &chosen] {
+    chosen = [name, act](Shell& shell) { return act(*name, shell); };
+  });
+}
+
+}  // namespace
+
+void AddRun(CLI::App& app, Action& chosen) {
+  CLI::App* const noun = app.add_subcommand("run", "one training of a spec on a dataset version");
+  AddStart(*noun, chosen);
+
+  const auto limit = std::make_shared<int>(kListDefault);
+  CLI::App* const list = noun->add_subcommand("ls", "list runs, newest first");
+  list->add_option("--limit", *limit, "rows to show")->check(CLI::PositiveNumber);
+  list->callback([limit, &chosen] {
+    chosen = [limit](Shell& shell) { return ListRuns(*limit, shell); };
+  });
+
+  AddNamed(*noun, "show", "one run as it is now", Show, chosen);
+  AddNamed(*noun, "watch", "follow a run until it ends", WatchOne, chosen);
+  AddNamed(*noun, "cancel", "ask a run to stop", Cancel, chosen);
+}
+
+}  // namespace millrace::cli

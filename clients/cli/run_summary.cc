@@ -1,0 +1,36 @@
+#include "clients/cli/run_summary.h"
+
+#include <string>
+
+#include <fmt/core.h>
+
+#include "millrace/training/v1/training_service.pb.h"
+
+#include "clients/cli/figures.h"
+#include "clients/cli/reference.h"
+#include "clients/cli/spelling.h"
+#include "clients/cli/table.h"
+
+namespace millrace::cli {
+
+std::string RunSummary(const training::v1::Run& run) {
+  const bool published = !run.model_version().empty();
+  Table facts;
+  facts.Add({"run", ShortName(run.name()), Spell(run.state())});
+  facts.Add({"dataset", ShortName(run.dataset_version())});
+  facts.Add({"model", ShortName(published ? run.model_version() : run.model())});
+  facts.Add({"network", NetworkLine(run.spec().network())});
+  facts.Add({"epochs",
+             fmt::format("{}/{}", run.epochs_done(), run.spec().epochs()),
+             run.best_epoch() > 0 ? fmt::format("kept {}", run.best_epoch()) : ""});
+  facts.Add({"seed", fmt::format("{}", run.spec().seed())});
+  if (published) {
+    facts.Add({"weights", "sha256:" + ShortDigest(run.weights_sha256())});
+  }
+  if (!run.failure().empty()) {
+    facts.Add({"failure", run.failure()});
+  }
+  return facts.ToString() + EvaluationTable(run.evaluations());
+}
+
+}  // namespace millrace::cli

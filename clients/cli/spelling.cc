@@ -1,0 +1,92 @@
+#include "clients/cli/spelling.h"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/statusor.h>
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/util/time_util.h>
+
+#include "common/config/config.h"
+
+#include "clients/cli/failure.h"
+
+namespace millrace::cli {
+
+namespace {
+
+// COLUMN_TYPE_ for an enum whose first value is COLUMN_TYPE_UNSPECIFIED.
+std::string Prefix(const google::protobuf::EnumDescriptor& type) {
+  const std::string& first = type.value(0)->name();
+  return first.substr(0, first.rfind("UNSPECIFIED"));
+}
+
+std::string Lower(std::string text) {
+  for (char& c : text) {
+    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string EnumWord(const google::protobuf::EnumDescriptor& type, int value) {
+  const google::protobuf::EnumValueDescriptor* const known = type.FindValueByNumber(value);
+  return known == nullptr ? fmt::format("{}", value)
+                          : Lower(known->name().substr(Prefix(type).size()));
+}
+
+absl::StatusOr<int> ParseEnumWord(const google::protobuf::EnumDescriptor& type,
+                                  std::string_view flag,
+                                  std::string_view word) {
+  std::vector<std::string> words;
+  for (int i = 1; i < type.value_count(); ++i) {
+    words.push_back(EnumWord(type, type.value(i)->number()));
+    if (words.back() == word) {
+      return type.value(i)->number();
+    }
+  }
+  const std::string closest = config::Closest(word, words);
+  return UsageError(
+      fmt::format("{} must be one of {}, found '{}'", flag, fmt::join(words, ", "), word),
+      closest.empty() ? fmt::format("give one of {}", fmt::join(words, ", "))
+                      : fmt::format("did you mean '{}'?", closest));
+}
+
+std::string Spell(double value) {
+  return fmt::format("{:.4g}", value);
+}
+
+std::string Spell(const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0) {
+    return {};
+  }
+  google::protobuf::Timestamp whole = time;
+  whole.set_nanos(0);
+  std::string text = google::protobuf::util::TimeUtil::ToString(whole);  // 2024-05-01T12:30:05Z
+  text[text.find('T')] = ' ';
+  text.pop_back();
+  return text;
+}
+
+std::string SpellBytes(std::int64_t bytes) {
+  constexpr std::array<std::string_view, 5> kUnits{"B", "kB", "MB", "GB", "TB"};
+  auto size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (size >= 999.5 && unit + 1 < kUnits.size()) {
+    size /= 1000;
+    ++unit;
+  }
+  return fmt::format("{:.3g} {}", size, kUnits[unit]);
+}
+
+std::string ShortDigest(std::string_view sha256) {
+  return std::string(sha256.substr(0, 12));
+}
+
+}  // namespace millrace::cli

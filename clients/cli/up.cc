@@ -1,0 +1,125 @@
+#include "clients/cli/up.h"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/status/check.h"
+#include "common/status/status.h"
+
+#include "clients/cli/local_stack.h"
+#include "clients/cli/table.h"
+
+namespace millrace::cli {
+
+namespace {
+
+// The words of `up` and `down`.
+struct UpWords {
+  std::string folder = DefaultStateFolder();
+  bool detach = false;
+};
+
+std::string StackText(const std::vector<RunningService>& services, bool json) {
+  Table table({"SERVICE", "ADDRESS", ">PROCESS"});
+  std::string objects;
+  for (const RunningService& service : services) {
+    table.Add({service.name, service.address, fmt::format("{}", service.process.pid())});
+    objects += fmt::format("{}{}: {{\"address\": {}, \"process\": {}}}",
+                           objects.empty() ? "" : ", ",
+                           ToJson(std::string_view(service.name)),
+                           ToJson(std::string_view(service.address)),
+                           service.process.pid());
+  }
+  return json ? fmt::format("{{{}}}\n", objects) : table.ToString();
+}
+
+// Waits until the user asks to stop or a service ends; returns that service, or nullptr.
+const RunningService* WaitForEnd(const std::vector<RunningService>& services,
+                                 const std::stop_token& stop) {
+  const int asked = eventfd(0, EFD_CLOEXEC);
+  CHECK(asked >= 0);
+  const RunningService* ended = nullptr;
+  {
+    const std::stop_callback<std::function<void()>> on_stop(stop,
+                                                            [asked] { eventfd_write(asked, 1); });
+    std::vector<pollfd> doors{{asked, POLLIN, 0}};
+    for (const RunningService& service : services) {
+      doors.push_back({service.process.descriptor(), POLLIN, 0});
+    }
+    while (poll(doors.data(), doors.size(), -1) < 0) {
+    }
+    for (std::size_t i = 0; i < services.size(); ++i) {
+      ended = doors[i + 1].revents != 0 && doors[0].revents == 0 ? &services[i] : ended;
+    }
+  }
+  close(asked);
+  return ended;
+}
+
+absl::Status Up(const UpWords& words, Shell& shell) {
+  const std::string folder = std::filesystem::absolute(words.folder).string();
+  ASSIGN_OR_RETURN(
+      const std::vector<RunningService> services,
+      StartStack(folder, shell.connection.addresses(), shell.connection.stop()));
+  shell.console.Print(StackText(services, shell.json()));
+  shell.console.Note(fmt::format("state and logs are in {}", folder));
+  shell.console.Note("next: millrace dataset import FILE --name NAME --label COLUMN");
+  if (words.detach) {
+    shell.console.Note("'millrace down' stops them");
+    return absl::OkStatus();
+  }
+  shell.console.Note("ctrl-c stops them");
+  const RunningService* const ended = WaitForEnd(services, shell.connection.stop());
+  shell.console.Note("stopping");
+  RETURN_IF_ERROR(StopStack(folder).status());
+  if (ended != nullptr) {
+    return WithFix(Unavailable("the {} service ended, so the others were stopped", ended->name),
+                   fmt::format("{}/{}.log has its log", folder, ended->name));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Down(const UpWords& words, Shell& shell) {
+  const std::string folder = std::filesystem::absolute(words.folder).string();
+  ASSIGN_OR_RETURN(const int stopped, StopStack(folder));
+  if (shell.json()) {
+    shell.console.Print(fmt::format("{{\"stopped\": {}}}\n", stopped));
+  } else {
+    shell.console.Print(stopped == 0 ? fmt::format("nothing was up in {}\n", folder)
+                                     : fmt::format("stopped {} services\n", stopped));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddUp(CLI::App& app, Action& chosen) {
+  const auto words = std::make_shared<UpWords>();
+  CLI::App* const up = app.add_subcommand("up", "start the three services on this machine");
+  up->add_option("--folder", words->folder, "state, logs and process numbers")
+      ->capture_default_str();
+  up->add_flag("--detach", words->detach, "leave them running in the background");
+  up->callback([words, &chosen] {
+    chosen = [words](Shell& shell) { return Up(*words, shell); };
+  });
+
+  CLI::App* const down = app.add_subcommand("down", "stop what 'up --detach' started");
+  down->add_option("--folder", words->folder, "as given to 'up'")->capture_default_str();
+  down->callback([words, &chosen] {
+    chosen = [words](Shell& shell) { return Down(*words, shell); };
+  });
+}
+
+}  // namespace millrace::cli
