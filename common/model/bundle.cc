@@ -1,6 +1,7 @@
 #include "common/model/bundle.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -30,9 +31,9 @@ std::size_t AlignedUp(std::size_t position) {
 }
 
 void AppendUint32(std::uint32_t value, std::string& bytes) {
-  char raw[sizeof value];
-  std::memcpy(raw, &value, sizeof value);
-  bytes.append(raw, sizeof value);
+  std::array<char, sizeof value> raw{};
+  std::memcpy(raw.data(), &value, sizeof value);
+  bytes.append(raw.data(), raw.size());
 }
 
 std::uint32_t Uint32At(std::string_view bytes, std::size_t position) {

@@ -41,7 +41,7 @@ const std::vector<std::string>& Migrations() {
   return migrations;
 }
 
-constexpr char kColumns[] = "key, model, number, sha256, size_bytes, create_us, manifest";
+constexpr std::string_view kColumns = "key, model, number, sha256, size_bytes, create_us, manifest";
 
 absl::StatusOr<v1::ModelVersion> FromRow(const DatabaseRow& row) {
   v1::ModelVersion version;
@@ -61,6 +61,20 @@ absl::StatusOr<v1::ModelVersion> FromRow(const DatabaseRow& row) {
 
 VersionRecord RecordOf(const std::string& model, std::int64_t number, const std::string& sha256) {
   return {.model = model, .number = static_cast<std::int32_t>(number), .sha256 = sha256};
+}
+
+// Inside a transaction.
+absl::Status ReplaceShares(const std::string& model,
+                           const std::vector<v1::RouteShare>& shares,
+                           storage::Database& database) {
+  RETURN_IF_ERROR(database.Query("DELETE FROM shares WHERE model = ?", {model}).status());
+  for (const v1::RouteShare& share : shares) {
+    const DatabaseRow row = {model,
+                             static_cast<std::int64_t>(share.version()),
+                             static_cast<std::int64_t>(share.percent())};
+    RETURN_IF_ERROR(database.Query("INSERT INTO shares VALUES (?, ?, ?)", row).status());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -166,25 +180,15 @@ absl::StatusOr<std::map<std::string, std::vector<v1::RouteShare>>> Repository::R
 
 absl::Status Repository::SetRoute(const std::string& model,
                                   const std::vector<v1::RouteShare>& shares) {
-  return database_->Transact([&]() -> absl::Status {
-    RETURN_IF_ERROR(database_->Query("DELETE FROM shares WHERE model = ?", {model}).status());
-    for (const v1::RouteShare& share : shares) {
-      RETURN_IF_ERROR(database_
-                          ->Query("INSERT INTO shares VALUES (?, ?, ?)",
-                                  {model,
-                                   static_cast<std::int64_t>(share.version()),
-                                   static_cast<std::int64_t>(share.percent())})
-                          .status());
-    }
-    return absl::OkStatus();
-  });
+  return database_->Transact([&] { return ReplaceShares(model, shares, *database_); });
 }
 
 absl::StatusOr<v1::ModelVersion> Repository::Get(const std::string& model, std::int32_t number) {
-  ASSIGN_OR_RETURN(const auto rows,
-                   database_->Query(std::string("SELECT ") + kColumns +
-                                        " FROM versions WHERE model = ? AND number = ?",
-                                    {model, static_cast<std::int64_t>(number)}));
+  ASSIGN_OR_RETURN(
+      const auto rows,
+      database_->Query(
+          fmt::format("SELECT {} FROM versions WHERE model = ? AND number = ?", kColumns),
+          {model, static_cast<std::int64_t>(number)}));
   if (rows.empty()) {
     return NotFound("there is no {}", VersionName("models", model, number));
   }
@@ -196,10 +200,12 @@ absl::StatusOr<std::vector<Repository::Listed>> Repository::List(const std::stri
                                                                  std::int32_t count) {
   ASSIGN_OR_RETURN(
       const auto rows,
-      database_->Query(std::string("SELECT ") + kColumns +
-                           " FROM versions WHERE (?1 = '' OR model = ?1) AND (?2 = 0 OR key < ?2) "
-                           "ORDER BY key DESC LIMIT ?3",
-                       {model, before, static_cast<std::int64_t>(count)}));
+      database_->Query(
+          fmt::format(
+              "SELECT {} FROM versions WHERE (?1 = '' OR model = ?1) AND (?2 = 0 OR key < ?2) "
+              "ORDER BY key DESC LIMIT ?3",
+              kColumns),
+          {model, before, static_cast<std::int64_t>(count)}));
   std::vector<Listed> listed;
   listed.reserve(rows.size());
   for (const DatabaseRow& row : rows) {
@@ -251,9 +257,7 @@ absl::Status Repository::RemoveUnusedBlobs() {
   }
   ASSIGN_OR_RETURN(const std::vector<std::string> stored, blobs_->List());
   for (const std::string& sha256 : stored) {
-    if (used.count(sha256) == 0) {
-      RETURN_IF_ERROR(blobs_->Remove(sha256));
-    }
+    RETURN_IF_ERROR(used.contains(sha256) ? absl::OkStatus() : blobs_->Remove(sha256));
   }
   return absl::OkStatus();
 }

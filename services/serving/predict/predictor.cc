@@ -70,7 +70,7 @@ std::vector<std::string> ColumnsWithoutFeatures(const schema::v1::Schema& schema
   }
   std::vector<std::string> others;
   for (const schema::v1::Column& column : schema.columns()) {
-    if (features.count(column.name()) == 0) {
+    if (!features.contains(column.name())) {
       others.push_back(column.name());
     }
   }

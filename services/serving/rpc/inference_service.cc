@@ -100,7 +100,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
     response->add_versions(std::to_string(number));
   }
   response->set_platform("millrace");
-  AddMetadata(kInputName, predictor.input_count(), *response->add_inputs());
+  AddMetadata(std::string(kInputName), predictor.input_count(), *response->add_inputs());
   AddMetadata(OutputName(predictor), predictor.answer_count(), *response->add_outputs());
   return rpc::Reply(*context, absl::OkStatus());
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -15,7 +16,7 @@
 namespace millrace::serving {
 
 /// The one input that every model has: rows as the network takes them.
-inline constexpr char kInputName[] = "features";
+inline constexpr std::string_view kInputName = "features";
 
 /// Rows that a request says it has, in [0, kRowsMax], before anything is checked: for estimates.
 std::int64_t ClaimedRows(const inference::ModelInferRequest& request);

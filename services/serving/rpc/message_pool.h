@@ -47,8 +47,8 @@ class MessagePool final : public grpc::MessageAllocator<Request, Response> {
    public:
     explicit Pair(MessagePool& pool)
         : pool_(pool),
-          block_(std::make_unique<char[]>(kBlockBytes)),
-          arena_(block_.get(), kBlockBytes) {
+          block_(kBlockBytes),
+          arena_(block_.data(), block_.size()) {
       this->set_response(&answer_);
     }
 
@@ -63,7 +63,7 @@ class MessagePool final : public grpc::MessageAllocator<Request, Response> {
 
    private:
     MessagePool& pool_;
-    std::unique_ptr<char[]> block_;
+    std::vector<char> block_;
     google::protobuf::Arena arena_;
     Response answer_;
   };

@@ -14,8 +14,6 @@
 namespace millrace::training {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
 using testing::StartsWith;
 using v1::RunEvent;
 
@@ -93,7 +91,7 @@ TEST_F(RunStoreTest, EventsAreReadFromAnySequenceInPortions) {
   ASSERT_EQ(events->size(), 2U);
   EXPECT_EQ((*events)[0].epoch().epoch(), 1);
   EXPECT_EQ((*events)[1].sequence(), 4);
-  EXPECT_THAT(*store_->Events(name, 5, 10), IsEmpty());
+  EXPECT_TRUE(store_->Events(name, 5, 10)->empty());
 }
 
 TEST_F(RunStoreTest, AMoveFillsInWhatItIsTold) {
@@ -220,7 +218,7 @@ TEST_F(RunStoreTest, EverythingIsThereAfterARestart) {
   const auto running = (*store)->InState(v1::Run::STATE_RUNNING);
   ASSERT_EQ(running->size(), 1U);
   EXPECT_EQ((*running)[0].name(), name);
-  EXPECT_THAT(*(*store)->InState(v1::Run::STATE_QUEUED), IsEmpty());
+  EXPECT_TRUE((*store)->InState(v1::Run::STATE_QUEUED)->empty());
 }
 
 }  // namespace

@@ -142,7 +142,7 @@ TEST_F(WorkerProcessTest, AnErrorOfTheHandlerEndsTheWorker) {
 }
 
 TEST_F(WorkerProcessTest, OutputThatIsNoReportEndsTheWorker) {
-  worker_.Does("echo hello, I am no worker at all").GoesOn();
+  worker_.Does("yes | head -c 200").GoesOn();
 
   EXPECT_THAT(Run(), Fails(absl::StatusCode::kDataLoss, "no report"));
 }
