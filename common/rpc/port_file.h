@@ -8,8 +8,8 @@
 
 namespace millrace::rpc {
 
-/// Writes the port as decimal digits and a newline; whoever sees the file sees it whole. Replaces an
-/// older one. Does nothing when `path` is empty.
+/// Writes the port as decimal digits and a newline; whoever sees the file sees it whole. Replaces
+/// an older one. Does nothing when `path` is empty.
 absl::Status WritePortFile(const std::string& path, int port);
 
 }  // namespace millrace::rpc

@@ -32,8 +32,8 @@ grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext& context,
   return Reply(context, result.status());
 }
 
-/// Ends a unary call from `pool` with what `work` gives, an absl::StatusOr<Message>, or at once with
-/// the pool's refusal. `response` and what `work` refers to must outlive the call.
+/// Ends a unary call from `pool` with what `work` gives, an absl::StatusOr<Message>, or at once
+/// with the pool's refusal. `response` and what `work` refers to must outlive the call.
 template <typename Message, typename Work>
 grpc::ServerUnaryReactor* ReplyFrom(Pool& pool,
                                     grpc::CallbackServerContext& context,

@@ -79,13 +79,13 @@ grpc::ServerUnaryReactor* DataService::GetStatistics(grpc::CallbackServerContext
                                                      const v1::GetStatisticsRequest* request,
                                                      v1::GetStatisticsResponse* response) {
   return rpc::ReplyFrom(import_.disk,
-                *context,
-                *response,
-                [this, request]() -> absl::StatusOr<v1::GetStatisticsResponse> {
-                  ASSIGN_OR_RETURN(const VersionedName name,
-                                   ParseVersionedName("datasets", "name", request->name()));
-                  return import_.store.Statistics(name);
-                });
+                        *context,
+                        *response,
+                        [this, request]() -> absl::StatusOr<v1::GetStatisticsResponse> {
+                          ASSIGN_OR_RETURN(const VersionedName name,
+                                           ParseVersionedName("datasets", "name", request->name()));
+                          return import_.store.Statistics(name);
+                        });
 }
 
 grpc::ServerUnaryReactor* DataService::DeleteDataset(grpc::CallbackServerContext* context,

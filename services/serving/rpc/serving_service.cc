@@ -40,9 +40,8 @@ grpc::ServerReadReactor<v1::UploadModelRequest>* ServingService::UploadModel(
 grpc::ServerUnaryReactor* ServingService::ListModels(grpc::CallbackServerContext* context,
                                                      const v1::ListModelsRequest* request,
                                                      v1::ListModelsResponse* response) {
-  return rpc::ReplyFrom(parts_.disk, *context, *response, [this, request] {
-    return parts_.models.List(*request);
-  });
+  return rpc::ReplyFrom(
+      parts_.disk, *context, *response, [this, request] { return parts_.models.List(*request); });
 }
 
 grpc::ServerUnaryReactor* ServingService::GetModel(grpc::CallbackServerContext* context,
@@ -65,14 +64,13 @@ grpc::ServerUnaryReactor* ServingService::DeleteModelVersion(
     grpc::CallbackServerContext* context,
     const v1::DeleteModelVersionRequest* request,
     v1::DeleteModelVersionResponse* response) {
-  return rpc::ReplyFrom(
-      parts_.disk,
-      *context,
-      *response,
-      [this, request]() -> absl::StatusOr<v1::DeleteModelVersionResponse> {
-        RETURN_IF_ERROR(parts_.models.Delete(request->name()));
-        return v1::DeleteModelVersionResponse();
-      });
+  return rpc::ReplyFrom(parts_.disk,
+                        *context,
+                        *response,
+                        [this, request]() -> absl::StatusOr<v1::DeleteModelVersionResponse> {
+                          RETURN_IF_ERROR(parts_.models.Delete(request->name()));
+                          return v1::DeleteModelVersionResponse();
+                        });
 }
 
 grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* context,

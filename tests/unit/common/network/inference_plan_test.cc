@@ -9,7 +9,8 @@
 #include <gtest/gtest.h>
 
 #include "common/network/kernels/kernels.h"
-#include "reference_network.h"
+#include "tests/unit/common/network/allocation_counter.h"
+#include "tests/unit/common/network/reference_network.h"
 
 namespace millrace::network {
 namespace {
@@ -126,6 +127,23 @@ TEST(InferencePlanTest, EstimatesGrowWithRowsAndWidth) {
   EXPECT_LT(small.plan.EstimateMicroseconds(1), 5);
   EXPECT_GT(small.plan.EstimateMicroseconds(100), small.plan.EstimateMicroseconds(1));
   EXPECT_GT(large.plan.EstimateMicroseconds(1), small.plan.EstimateMicroseconds(1));
+}
+
+TEST(InferencePlanTest, ARepeatedInferenceAllocatesNothing) {
+  const Network network = MakeNetwork({"dense 20 gelu", "dense 10 softmax"}, 64);
+  std::vector<float> parameters(static_cast<std::size_t>(network.parameter_count()));
+  network.Initialize(1, parameters);
+  const InferencePlan plan = InferencePlan::Create(network, parameters).value();
+  const std::vector<float> x = RandomFloats(std::size_t{300} * 64, 1);
+  std::vector<float> y(300 * 10);
+  InferenceScratch scratch;
+  plan.Run(300, x, y, scratch);
+
+  const int before = AllocationCount();
+  plan.Run(300, x, y, scratch);
+  plan.Run(1, x, y, scratch);
+
+  EXPECT_EQ(AllocationCount(), before);
 }
 
 }  // namespace

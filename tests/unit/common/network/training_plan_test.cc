@@ -13,7 +13,8 @@
 #include "common/network/inference_plan.h"
 #include "common/network/kernels/kernels.h"
 #include "common/network/philox.h"
-#include "reference_network.h"
+#include "tests/unit/common/network/allocation_counter.h"
+#include "tests/unit/common/network/reference_network.h"
 
 namespace millrace::network {
 namespace {
@@ -411,6 +412,50 @@ TEST(TrainingPlanTest, RefusesABatchOutsideItsRange) {
     EXPECT_THAT(std::string(plan.status().message()), testing::HasSubstr("batch_size"));
   }
   EXPECT_TRUE(TrainingPlan::Create(network, loss, {.batch_rows_max = 65536, .seed = 0}).ok());
+}
+
+int CountStepAllocations(const std::vector<std::string>& layers, std::int64_t rows, int threads) {
+  const Network network = MakeNetwork(layers, 64);
+  const Loss loss =
+      Loss::Create(model::v1::LOSS_UNSPECIFIED, network, schema::v1::TASK_MULTICLASS, 10).value();
+  const auto plan =
+      TrainingPlan::Create(network, loss, {.batch_rows_max = rows, .seed = 1}).value();
+  const std::vector<float> x = RandomFloats(static_cast<std::size_t>(rows) * 64, 1);
+  const std::vector<float> labels(static_cast<std::size_t>(rows), 3.0F);
+  ThreadTeam team(threads);
+  int counted = 0;
+  team.Run([&](ThreadTeam::Member& member) {
+    plan->Step(member, 0, rows, x.data(), labels.data());  // the first call picks the kernels
+    const int before = AllocationCount();
+    for (int step = 1; step < 20; ++step) {
+      plan->Step(member, step, rows, x.data(), labels.data());
+      const kernels::Range part = member.Part(network.parameter_count(), 16);
+      kernels::Sgd({.learning_rate = 0.1F},
+                   part.last - part.first,
+                   plan->gradients().data() + part.first,
+                   nullptr,
+                   plan->parameters().data() + part.first);
+    }
+    member.Barrier();
+    if (member.index() == 0) {
+      counted = AllocationCount() - before;
+    }
+  });
+  return counted;
+}
+
+TEST(TrainingPlanTest, AllocationsAreCounted) {
+  const int before = AllocationCount();
+  const std::vector<float> floats(100);
+
+  EXPECT_EQ(AllocationCount(), before + 1);
+}
+
+TEST(TrainingPlanTest, AStepAllocatesNothing) {
+  EXPECT_EQ(CountStepAllocations({"dense 10 sigmoid", "dense 10 softmax"}, 10, 1), 0);
+  EXPECT_EQ(CountStepAllocations({"dense 20 gelu", "dropout 0.5", "dense 10"}, 33, 1), 0);
+  EXPECT_EQ(CountStepAllocations({"dense 512 relu", "dense 256 relu", "dense 10 softmax"}, 128, 2),
+            0);
 }
 
 }  // namespace

@@ -101,7 +101,12 @@ TEST_F(ReplyFromTest, EndsTheCallAtOnceWhenThePoolIsFull) {
   std::promise<void> gate;
   const std::shared_future<void> opened = gate.get_future().share();
   std::promise<void> running;
-  ASSERT_TRUE(service_.pool.Submit([&] { running.set_value(); opened.wait(); }).ok());
+  ASSERT_TRUE(service_.pool
+                  .Submit([&] {
+                    running.set_value();
+                    opened.wait();
+                  })
+                  .ok());
   running.get_future().wait();
   ASSERT_TRUE(service_.pool.Submit([] {}).ok());
   inference::ServerReadyResponse response;

@@ -1,4 +1,4 @@
-// A small model made by hand, and a folder to keep models in, for the tests of serving.
+// SmallBundle: a small model made by hand, and a folder to keep models in.
 
 #pragma once
 

@@ -12,10 +12,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/common/network/kernels/levels.h"
+
 namespace millrace::network::kernels {
 namespace {
 
-using Floats = std::vector<float>;
 using model::v1::ACTIVATION_GELU;
 using model::v1::ACTIVATION_LEAKY_RELU;
 using model::v1::ACTIVATION_RELU;
@@ -25,43 +26,6 @@ using model::v1::ACTIVATION_UNSPECIFIED;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-Floats Random(std::int64_t count, std::uint32_t seed, float limit = 1.0F) {
-  std::mt19937 random(seed);
-  Floats floats(static_cast<std::size_t>(count));
-  for (float& value : floats) {
-    value = (static_cast<float>(random() >> 8U) / 8388608.0F - 1.0F) * limit;
-  }
-  return floats;
-}
-
-bool SameBits(const Floats& a, const Floats& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
-// Runs a body at each level and leaves the best one behind.
-template <class Body>
-void AtEachLevel(Body body) {
-  for (const std::int64_t level : AvailableLevels()) {
-    ForceLevel(level);
-    SCOPED_TRACE(std::string(LevelName()));
-    body();
-  }
-  ForceLevel(0);
-}
-
-// Calls `compute` at each level and expects the same bits of all.
-template <class Compute>
-void ExpectSameAtEachLevel(Compute compute) {
-  Floats first;
-  AtEachLevel([&] {
-    const Floats now = compute();
-    if (first.empty()) {
-      first = now;
-    }
-    EXPECT_TRUE(SameBits(first, now));
-  });
-}
 
 // One chain of fused multiply-adds over p, from zero: the contract itself, element by element.
 Floats ChainProduct(Shape c, std::int64_t inner, const Floats& a, const Floats& b) {
@@ -498,104 +462,6 @@ TEST(KernelsTest, LossesOfExtremeLogitsAreFiniteAndOfNotANumberAreNot) {
   const Floats none = {kNan, 1.0F, 2.0F};
   EXPECT_TRUE(std::isnan(LogisticLoss(1, none.data(), label.data())));
   EXPECT_TRUE(std::isnan(SoftmaxLoss(1, 3, none.data(), label.data())));
-}
-
-// An optimizer in double beside the kernel in float, over the same gradients.
-struct Optimized {
-  Floats weights;
-  Floats first;
-  Floats second;
-  std::vector<double> exact;
-  std::vector<double> exact_first;
-  std::vector<double> exact_second;
-};
-
-template <class Kernel, class Rule>
-void ExpectFollows(Kernel kernel, Rule rule) {
-  for (const std::int64_t count : {1, 7, 8, 15, 16, 17, 31, 64, 70}) {
-    ExpectSameAtEachLevel([&] {
-      Optimized o;
-      const auto size = static_cast<std::size_t>(count);
-      o.weights = Random(count, 1);
-      o.first.resize(size);
-      o.second.resize(size);
-      o.exact = {o.weights.begin(), o.weights.end()};
-      o.exact_first.resize(size);
-      o.exact_second.resize(size);
-      for (int step = 1; step <= 20; ++step) {
-        const Floats g = Random(count, static_cast<std::uint32_t>(step));
-        kernel(step, count, g.data(), o);
-        for (std::size_t i = 0; i < size; ++i) {
-          rule(step, static_cast<double>(g[i]), o, i);
-          EXPECT_NEAR(o.weights[i], o.exact[i], 2e-6) << "step " << step << " element " << i;
-        }
-      }
-      return o.weights;
-    });
-  }
-}
-
-TEST(KernelsTest, SgdFollowsKeras) {
-  for (const float momentum : {0.0F, 0.9F}) {
-    for (const bool nesterov : {false, true}) {
-      ExpectFollows(
-          [&](int, std::int64_t count, const float* g, Optimized& o) {
-            Sgd({.learning_rate = 0.05F, .momentum = momentum, .nesterov = nesterov},
-                count,
-                g,
-                momentum == 0.0F ? nullptr : o.first.data(),
-                o.weights.data());
-          },
-          [&](int, double g, Optimized& o, std::size_t i) {
-            double& v = o.exact_first[i];
-            v = static_cast<double>(momentum) * v - 0.05 * g;
-            o.exact[i] += nesterov ? static_cast<double>(momentum) * v - 0.05 * g : v;
-          });
-    }
-  }
-}
-
-TEST(KernelsTest, AdamAndAdamWFollowKeras) {
-  for (const double decay : {0.0, 0.01 * 0.004}) {
-    ExpectFollows(
-        [&](int step, std::int64_t count, const float* g, Optimized& o) {
-          const double alpha =
-              0.01 * std::sqrt(1 - std::pow(0.999, step)) / (1 - std::pow(0.9, step));
-          Adam({.alpha = static_cast<float>(alpha),
-                .beta_1 = 0.9,
-                .beta_2 = 0.999,
-                .epsilon = 1e-7F,
-                .decay = static_cast<float>(decay)},
-               count,
-               g,
-               o.first.data(),
-               o.second.data(),
-               o.weights.data());
-        },
-        [&](int step, double g, Optimized& o, std::size_t i) {
-          o.exact_first[i] = 0.9 * o.exact_first[i] + 0.1 * g;
-          o.exact_second[i] = 0.999 * o.exact_second[i] + 0.001 * g * g;
-          const double m = o.exact_first[i] / (1 - std::pow(0.9, step));
-          const double root = std::sqrt(1 - std::pow(0.999, step));
-          const double scale = (std::sqrt(o.exact_second[i]) + 1e-7) / root;
-          o.exact[i] = o.exact[i] * (1 - decay) - 0.01 * m / scale;
-        });
-  }
-}
-
-TEST(KernelsTest, RmsPropFollowsKeras) {
-  ExpectFollows(
-      [](int, std::int64_t count, const float* g, Optimized& o) {
-        RmsProp({.learning_rate = 0.01F, .rho = 0.9, .epsilon = 1e-7F},
-                count,
-                g,
-                o.second.data(),
-                o.weights.data());
-      },
-      [](int, double g, Optimized& o, std::size_t i) {
-        o.exact_second[i] = 0.9 * o.exact_second[i] + 0.1 * g * g;
-        o.exact[i] -= 0.01 * g / std::sqrt(o.exact_second[i] + 1e-7);
-      });
 }
 
 TEST(KernelsTest, LevelsAreNamedAndSupported) {
