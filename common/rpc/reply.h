@@ -26,10 +26,11 @@ template <typename Message>
 grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext& context,
                                 absl::StatusOr<Message> result,
                                 Message& response) {
+  const absl::Status status = result.status();
   if (result.ok()) {
     response = *std::move(result);
   }
-  return Reply(context, result.status());
+  return Reply(context, status);
 }
 
 /// Ends a unary call from `pool` with what `work` gives, an absl::StatusOr<Message>, or at once
@@ -43,10 +44,11 @@ grpc::ServerUnaryReactor* ReplyFrom(Pool& pool,
   grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
   const absl::Status refused = pool.Submit([reactor, &response, work = std::move(work)] {
     absl::StatusOr<Message> result = work();
+    const grpc::Status status = ToGrpcStatus(result.status());
     if (result.ok()) {
       response = *std::move(result);
     }
-    reactor->Finish(ToGrpcStatus(result.status()));
+    reactor->Finish(status);
   });
   if (!refused.ok()) {
     reactor->Finish(ToGrpcStatus(refused));
