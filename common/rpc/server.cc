@@ -15,6 +15,7 @@
 #include "common/clock/clock.h"
 #include "common/rpc/access.h"
 #include "common/rpc/address.h"
+#include "common/rpc/call_observer.h"
 #include "common/rpc/reflection.h"
 #include "common/rpc/transport.h"
 #include "common/status/status.h"
@@ -107,6 +108,10 @@ void SetLimits(const ServerLimits& limits, grpc::ServerBuilder& builder) {
                              Milliseconds(limits.handshake_max));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
                              Milliseconds(limits.connection_idle_max));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                             Milliseconds(limits.connection_age_max));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                             Milliseconds(limits.connection_age_grace));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(limits.keepalive_time));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(limits.keepalive_timeout));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
@@ -177,6 +182,7 @@ class GrpcServer final : public Server {
   std::mutex stopping_;
   bool stopped_ = false;  // guarded by stopping_
   ServerTransport transport_;
+  std::unique_ptr<CallObserver> observer_;  // null: nobody counts
   std::unique_ptr<grpc::Server> server_;
 };
 
@@ -194,6 +200,10 @@ absl::Status GrpcServer::Listen(const ServerOptions& options,
   }
   builder.AddListeningPort(options.address, transport_.credentials, &port_);
   SetLimits(options.limits, builder);
+  if (options.metrics != nullptr) {
+    observer_ = std::make_unique<CallObserver>(*options.metrics, options.permissions);
+    builder.experimental().SetInterceptorCreators(observer_->Creators());
+  }
   builder.SetOption(std::make_unique<NamesOption>(names_));
   for (grpc::Service* service : services) {
     builder.RegisterService(service);

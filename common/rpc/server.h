@@ -10,6 +10,7 @@
 
 #include <absl/status/statusor.h>
 #include <grpcpp/grpcpp.h>
+#include <prometheus/registry.h>
 
 #include "millrace/security/v1/security.pb.h"
 
@@ -26,6 +27,10 @@ struct ServerLimits {
   int streams_max = 100;                  // concurrent, a connection
   std::chrono::milliseconds handshake_max{5'000};
   std::chrono::milliseconds connection_idle_max{300'000};
+  // When a connection is asked to end, and how long its calls may then go on. Clients connect again
+  // by themselves, also to a service that has moved; uploads and watched runs go on.
+  std::chrono::milliseconds connection_age_max{3'600'000};
+  std::chrono::milliseconds connection_age_grace{3'600'000};
   std::chrono::milliseconds keepalive_time{60'000};
   std::chrono::milliseconds keepalive_timeout{20'000};
 };
@@ -40,6 +45,8 @@ struct ServerOptions {
   std::string access_file = {};
   // What each method of the services asks. Checked at the start where this or `access_file` is set.
   Permissions permissions = {};
+  // Where calls are counted (call_observer.h); null: nowhere. Must outlive the server.
+  prometheus::Registry* metrics = nullptr;
 };
 
 /// A running server. It answers grpc.health.v1 for each service and for "" and, on loopback or

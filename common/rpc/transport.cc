@@ -104,4 +104,19 @@ absl::StatusOr<ChannelTransport> MakeChannelTransport(const security::v1::Tls& t
   return transport;
 }
 
+absl::StatusOr<ChannelTransport> MakeSelfTransport(const security::v1::Tls& tls) {
+  ChannelTransport transport;
+  if (tls.certificate().empty()) {
+    transport.credentials = grpc::InsecureChannelCredentials();
+    return transport;
+  }
+  ASSIGN_OR_RETURN(transport.files, security::TlsFiles::Open(tls, SystemClock()));
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  Watch(*transport.files, options);
+  options.set_verify_server_certs(false);
+  options.set_check_call_host(false);
+  transport.credentials = grpc::experimental::TlsCredentials(options);
+  return transport;
+}
+
 }  // namespace millrace::rpc

@@ -36,4 +36,8 @@ absl::StatusOr<ChannelTransport> MakeChannelTransport(const security::v1::Tls& t
                                                       const std::string& token_file,
                                                       bool loopback);
 
+/// What a process calls its own server with: the server's own certificate where there is one, and
+/// no look at the one it is shown.
+absl::StatusOr<ChannelTransport> MakeSelfTransport(const security::v1::Tls& tls);
+
 }  // namespace millrace::rpc

@@ -1,0 +1,146 @@
+#include "common/program/program.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "common/config/config.h"
+#include "common/program/descriptors.h"
+#include "common/rpc/address.h"
+#include "common/rpc/port_file.h"
+#include "common/rpc/self_probe.h"
+#include "common/rpc/server.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "common/telemetry/metrics_server.h"
+
+namespace millrace::program {
+
+namespace {
+
+constexpr std::chrono::seconds kProbeMax{3};
+
+// Prints an error as the command line does: what is wrong, then what to do.
+int Fail(std::string_view program, const absl::Status& status) {
+  const std::string fix = Fix(status);
+  fmt::print(stderr, "{}: {}\n", program, Message(status));
+  if (!fix.empty()) {
+    fmt::print(stderr, "  fix: {}\n", fix);
+  }
+  return EXIT_FAILURE;
+}
+
+absl::StatusOr<std::unique_ptr<telemetry::MetricsServer>> ServeMetrics(
+    const Settings& settings,
+    const std::shared_ptr<prometheus::Registry>& metrics) {
+  if (settings.metrics_address.empty()) {
+    return nullptr;
+  }
+  const std::string host = rpc::HostOf(settings.metrics_address);
+  if (host.empty()) {
+    return InvalidArgument("metrics_address must be host:port, found '{}'",
+                           settings.metrics_address);
+  }
+  if (!rpc::IsLoopback(host) && !settings.insecure) {
+    return WithFix(FailedPrecondition("metrics on {} could be read from outside as plain text",
+                                      settings.metrics_address),
+                   "listen on 127.0.0.1, or accept plain text with --insecure");
+  }
+  ASSIGN_OR_RETURN(auto server, telemetry::MetricsServer::Start(settings.metrics_address, metrics));
+  RETURN_IF_ERROR(rpc::WritePortFile(settings.metrics_port_file, server->port()));
+  return server;
+}
+
+std::vector<std::string> Environment() {
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    environment.emplace_back(*variable);
+  }
+  return environment;
+}
+
+absl::Status Run(const Definition& definition) {
+  rpc::BlockStopSignals();
+  RETURN_IF_ERROR(
+      CheckRange("drain_seconds", definition.settings().drain_seconds, 0, /*most=*/3'600));
+  RETURN_IF_ERROR(RaiseDescriptors());
+  return definition.run();
+}
+
+}  // namespace
+
+absl::Status CheckRange(std::string_view field,
+                        std::int64_t value,
+                        std::int64_t least,
+                        std::int64_t most) {
+  if (value < least || value > most) {
+    return InvalidArgument("{} must be in [{}, {}], found {}", field, least, most, value);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Serve(const Settings& settings, const Served& served) {
+  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics(settings, served.metrics));
+  ASSIGN_OR_RETURN(const auto server,
+                   rpc::Server::Start({.address = settings.address,
+                                       .insecure = settings.insecure,
+                                       .reflection = settings.reflection,
+                                       .tls = settings.tls,
+                                       .access_file = settings.access_file,
+                                       .permissions = served.permissions,
+                                       .metrics = served.metrics.get()},
+                                      served.services));
+  const std::string bound =
+      fmt::format("{}:{}", settings.address.substr(0, settings.address.rfind(':')), server->port());
+  ASSIGN_OR_RETURN(auto probe, rpc::SelfProbe::Start(bound, settings.tls));
+  RETURN_IF_ERROR(rpc::WritePortFile(settings.port_file, server->port()));
+  log::Info("serves",
+            {{"address", bound},
+             {"metrics_port", metrics == nullptr ? "" : std::to_string(metrics->port())}});
+  rpc::WaitForStopSignal();
+  log::Info("stops", {{"drain_seconds", std::to_string(settings.drain_seconds)}});
+  probe.reset();
+  server->SetServing(false);
+  if (served.before_drain) {
+    served.before_drain();
+  }
+  server->Stop(std::chrono::seconds(settings.drain_seconds));
+  return absl::OkStatus();
+}
+
+int Main(const Definition& definition, int argc, char** argv) {
+  const std::string program = fmt::format("millrace-{}", definition.name);
+  const std::string help = config::Help(program, definition.config);
+  const auto filled =
+      config::FillFromWords(definition.name,
+                            std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc),
+                            Environment(),
+                            definition.config);
+  if (!filled.ok()) {
+    return Fail(program, filled.status());
+  }
+  switch (filled->action) {
+    case config::Words::Action::kHelp:
+      std::fputs(help.c_str(), stdout);
+      return EXIT_SUCCESS;
+    case config::Words::Action::kVersion:
+      fmt::print("{} {}\n", program, definition.version);
+      return EXIT_SUCCESS;
+    case config::Words::Action::kProbe: {
+      const Settings settings = definition.settings();
+      const absl::Status status = rpc::ProbeSelf(settings.address, settings.tls, kProbeMax);
+      return status.ok() ? EXIT_SUCCESS : Fail(program, status);
+    }
+    case config::Words::Action::kRun:
+      break;
+  }
+  log::Start(definition.name, definition.settings().log_level);
+  const absl::Status status = Run(definition);
+  return status.ok() ? EXIT_SUCCESS : Fail(program, status);
+}
+
+}  // namespace millrace::program

@@ -1,0 +1,86 @@
+// Program: what the mains of the three services have in common.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <google/protobuf/message.h>
+#include <grpcpp/grpcpp.h>
+#include <prometheus/registry.h>
+
+#include "millrace/security/v1/security.pb.h"
+
+#include "common/rpc/access.h"
+
+namespace millrace::program {
+
+/// The fields that every service's configuration has.
+struct Settings {
+  std::string address = {};
+  bool insecure = false;
+  bool reflection = false;
+  std::string log_level = {};
+  std::string port_file = {};
+  std::int32_t drain_seconds = 0;
+  security::v1::Tls tls = {};
+  std::string access_file = {};
+  std::string metrics_address = {};
+  std::string metrics_port_file = {};
+};
+
+/// `Config` is a service's configuration message.
+template <typename Config>
+Settings SettingsOf(const Config& config) {
+  return {.address = config.address(),
+          .insecure = config.insecure(),
+          .reflection = config.reflection(),
+          .log_level = config.log_level(),
+          .port_file = config.port_file(),
+          .drain_seconds = config.drain_seconds(),
+          .tls = config.tls(),
+          .access_file = config.access_file(),
+          .metrics_address = config.metrics_address(),
+          .metrics_port_file = config.metrics_port_file()};
+}
+
+/// INVALID_ARGUMENT that names the field unless `value` is in [least, most].
+absl::Status CheckRange(std::string_view field,
+                        std::int64_t value,
+                        std::int64_t least,
+                        std::int64_t most);
+
+/// What a service serves with its settings.
+struct Served {
+  std::vector<grpc::Service*> services = {};  // not owned
+  rpc::Permissions permissions = {};          // of their methods
+  std::shared_ptr<prometheus::Registry> metrics = {};
+
+  /// Called once the service has been asked to stop and says so, before calls in flight are
+  /// drained: what should end by itself ends here.
+  std::function<void()> before_drain = {};
+};
+
+/// Listens, writes the port files, probes itself, and returns when SIGTERM or SIGINT came and the
+/// calls in flight have ended or were cancelled. Requires: BlockStopSignals() before any thread.
+absl::Status Serve(const Settings& settings, const Served& served);
+
+/// One service's program.
+struct Definition {
+  std::string_view name;               // "data": millrace-data, MILLRACE_DATA_ADDRESS
+  std::string_view version;            // "0.1.0"
+  google::protobuf::Message& config;   // holds the defaults; is filled
+  std::function<Settings()> settings;  // of `config`, once it is filled
+  std::function<absl::Status()> run;   // by `config`
+};
+
+/// Reads the words and the environment, does what they ask for (--help, --version, --probe, or
+/// run), and returns the exit code. An error is printed with what to do about it.
+int Main(const Definition& definition, int argc, char** argv);
+
+}  // namespace millrace::program

@@ -1,0 +1,127 @@
+#include "common/program/program.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "millrace/data/v1/config.pb.h"
+
+#include "common/status/status.h"
+
+namespace millrace::program {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+struct Outcome {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+class ProgramTest : public testing::Test {
+ protected:
+  Outcome Run(std::vector<std::string> words) {
+    std::string name = "millrace-data";
+    std::vector<char*> argv = {name.data()};
+    for (std::string& word : words) {
+      argv.push_back(word.data());
+    }
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    Outcome outcome;
+    outcome.code = Main({.name = "data",
+                         .version = "1.2.3",
+                         .config = config_,
+                         .settings = [this] { return SettingsOf(config_); },
+                         .run =
+                             [this] {
+                               ++runs_;
+                               return status_;
+                             }},
+                        static_cast<int>(argv.size()),
+                        argv.data());
+    outcome.out = testing::internal::GetCapturedStdout();
+    outcome.err = testing::internal::GetCapturedStderr();
+    return outcome;
+  }
+
+  data::v1::DataConfig config_;
+  absl::Status status_;
+  int runs_ = 0;
+};
+
+TEST_F(ProgramTest, RunsWithWhatTheWordsSay) {
+  const Outcome outcome = Run({"--address=127.0.0.1:0", "--drain-seconds", "3"});
+
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(runs_, 1);
+  EXPECT_EQ(config_.address(), "127.0.0.1:0");
+  EXPECT_EQ(config_.drain_seconds(), 3);
+}
+
+TEST_F(ProgramTest, PrintsAnErrorWithItsFixAndFails) {
+  status_ = WithFix(Unavailable("the disk is gone"), "plug it in");
+  const Outcome outcome = Run({});
+
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.err, "millrace-data: the disk is gone\n  fix: plug it in\n");
+}
+
+TEST_F(ProgramTest, AWordThatItDoesNotKnowRunsNothing) {
+  const Outcome outcome = Run({"--adress=127.0.0.1:0"});
+
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(runs_, 0);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("adress"), HasSubstr("address")));
+}
+
+TEST_F(ProgramTest, SettingsOutOfRangeRunNothing) {
+  const Outcome outcome = Run({"--drain-seconds=3601"});
+
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(runs_, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("drain_seconds must be in [0, 3600], found 3601"));
+}
+
+TEST_F(ProgramTest, HelpAndVersionGoToStandardOutput) {
+  EXPECT_EQ(Run({"--version"}).out, "millrace-data 1.2.3\n");
+  const Outcome help = Run({"--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_THAT(help.out, HasSubstr("--metrics-address"));
+  EXPECT_THAT(help.err, IsEmpty());
+  EXPECT_EQ(runs_, 0);
+}
+
+TEST_F(ProgramTest, AProbeOfAServiceThatIsDownFails) {
+  const Outcome outcome = Run({"--probe", "--address=127.0.0.1:1"});
+
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("127.0.0.1:1 does not answer"));
+  EXPECT_EQ(runs_, 0);
+}
+
+TEST_F(ProgramTest, RangesHaveTheirEnds) {
+  EXPECT_TRUE(CheckRange("a", 1, 1, 3).ok());
+  EXPECT_TRUE(CheckRange("a", 3, 1, 3).ok());
+  for (const std::int64_t value : {0, 4}) {
+    const absl::Status status = CheckRange("a", value, 1, 3);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(Message(status)), HasSubstr("a must be in [1, 3], found"));
+  }
+}
+
+TEST_F(ProgramTest, MetricsAreNotServedToTheOutsideUnlessToldTo) {
+  const absl::Status status = Serve({.address = "127.0.0.1:0", .metrics_address = "0.0.0.0:0"},
+                                    {.metrics = std::make_shared<prometheus::Registry>()});
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(Message(status)), HasSubstr("could be read from outside"));
+}
+
+}  // namespace
+}  // namespace millrace::program

@@ -1,0 +1,102 @@
+#include "common/rpc/call_observer.h"
+
+#include <memory>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
+
+#include "common/rpc/request_id.h"
+#include "common/rpc/server.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "tests/unit/common/rpc/echo_service.h"
+
+namespace millrace::rpc {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+Permissions EchoPermissions() {
+  using enum security::Permission;
+  const std::string service = "inference.GRPCInferenceService/";
+  return {{service + "ServerLive", kReader},
+          {service + "ServerReady", kReader},
+          {service + "ModelReady", kReader},
+          {service + "ServerMetadata", kReader},
+          {service + "ModelMetadata", kReader},
+          {service + "ModelInfer", kWriter}};
+}
+
+class CallObserverTest : public testing::Test {
+ protected:
+  // Calls one method of a server that is gone afterwards: then all is counted.
+  template <typename Call>
+  void WithServer(const Call& call) {
+    auto server =
+        Server::Start({.permissions = EchoPermissions(), .metrics = &registry_}, {&service_});
+    ASSERT_TRUE(server.ok()) << server.status();
+    const auto stub = inference::GRPCInferenceService::NewStub((*server)->InProcessChannel());
+    call(*stub);
+    (*server)->Stop(std::chrono::seconds(0));
+  }
+
+  void Live() {
+    WithServer([](inference::GRPCInferenceService::Stub& stub) {
+      grpc::ClientContext context;
+      SetRequestId(context, "wish-7");
+      inference::ServerLiveResponse response;
+      stub.ServerLive(&context, {}, &response);
+    });
+  }
+
+  void Infer() {
+    WithServer([](inference::GRPCInferenceService::Stub& stub) {
+      grpc::ClientContext context;
+      SetRequestId(context, "wish-8");
+      inference::ModelInferResponse response;
+      stub.ModelInfer(&context, {}, &response);
+    });
+  }
+
+  std::string Text() { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+
+  prometheus::Registry registry_;
+  EchoService service_;
+};
+
+TEST_F(CallObserverTest, CountsAndTimesCallsByMethodAndCode) {
+  Live();
+  service_.status = NotFound("no");
+  Live();
+
+  const std::string method = R"(method="inference.GRPCInferenceService/ServerLive")";
+  const std::string text = Text();
+  EXPECT_THAT(text, HasSubstr(R"(millrace_calls_total{code="OK",)" + method + "} 1"));
+  EXPECT_THAT(text, HasSubstr(R"(millrace_calls_total{code="NOT_FOUND",)" + method + "} 1"));
+  EXPECT_THAT(text, HasSubstr("millrace_call_seconds_count{" + method + "} 2"));
+  EXPECT_THAT(text, HasSubstr("millrace_calls_in_flight{" + method + "} 0"));
+}
+
+TEST_F(CallObserverTest, WritesALineForWhatChangesSomethingAndForWhatFails) {
+  log::Start("test");
+  testing::internal::CaptureStderr();
+  Live();  // a reader's call that succeeds: no line
+  Infer();
+  service_.status = NotFound("no");
+  Live();
+  const std::string lines = testing::internal::GetCapturedStderr();
+
+  EXPECT_THAT(
+      lines,
+      AllOf(HasSubstr(R"("method":"inference.GRPCInferenceService/ModelInfer","code":"OK")"),
+            HasSubstr(R"("request_id":"wish-8")"),
+            HasSubstr(R"(ServerLive","code":"NOT_FOUND")"),
+            Not(HasSubstr(R"(ServerLive","code":"OK")"))));
+}
+
+}  // namespace
+}  // namespace millrace::rpc
