@@ -92,7 +92,8 @@ absl::Status Serve(const Settings& settings, const Served& served) {
                                        .tls = settings.tls,
                                        .access_file = settings.access_file,
                                        .permissions = served.permissions,
-                                       .metrics = served.metrics.get()},
+                                       .metrics = served.metrics.get(),
+                                       .audit = served.audit},
                                       served.services));
   const std::string bound =
       fmt::format("{}:{}", settings.address.substr(0, settings.address.rfind(':')), server->port());

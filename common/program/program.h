@@ -16,6 +16,7 @@
 
 #include "millrace/security/v1/security.pb.h"
 
+#include "common/audit/audit_log.h"
 #include "common/rpc/access.h"
 
 namespace millrace::program {
@@ -60,6 +61,7 @@ struct Served {
   std::vector<grpc::Service*> services = {};  // not owned
   rpc::Permissions permissions = {};          // of their methods
   std::shared_ptr<prometheus::Registry> metrics = {};
+  audit::AuditLog* audit = nullptr;  // not owned; null: changes are not written down
 
   /// Called once the service has been asked to stop and says so, before calls in flight are
   /// drained: what should end by itself ends here.

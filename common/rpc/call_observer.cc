@@ -157,11 +157,8 @@ CallObserver::CallObserver(prometheus::Registry& registry, Permissions permissio
 
 CallObserver::~CallObserver() = default;
 
-std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
-CallObserver::Creators() {
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
-  creators.push_back(std::make_unique<Factory>(*this));
-  return creators;
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> CallObserver::Creator() {
+  return std::make_unique<Factory>(*this);
 }
 
 CallObserver::Method& CallObserver::Find(std::string_view method) {

@@ -9,7 +9,6 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/support/server_interceptor.h>
@@ -41,7 +40,7 @@ class CallObserver {
   CallObserver& operator=(const CallObserver&) = delete;
 
   /// For one ServerBuilder.
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> Creators();
+  std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> Creator();
 
   /// Called by the interceptors.
   class Method;

@@ -15,6 +15,7 @@
 #include "common/clock/clock.h"
 #include "common/rpc/access.h"
 #include "common/rpc/address.h"
+#include "common/rpc/call_audit.h"
 #include "common/rpc/call_observer.h"
 #include "common/rpc/reflection.h"
 #include "common/rpc/transport.h"
@@ -161,6 +162,8 @@ class GrpcServer final : public Server {
   GrpcServer& operator=(const GrpcServer&) = delete;
 
   absl::Status Listen(const ServerOptions& options, const std::vector<grpc::Service*>& services);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> Interceptors(
+      const ServerOptions& options);
 
   [[nodiscard]] int port() const override { return port_; }
 
@@ -183,8 +186,23 @@ class GrpcServer final : public Server {
   bool stopped_ = false;  // guarded by stopping_
   ServerTransport transport_;
   std::unique_ptr<CallObserver> observer_;  // null: nobody counts
+  std::unique_ptr<CallAudit> audit_;        // null: nobody writes down
   std::unique_ptr<grpc::Server> server_;
 };
+
+std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+GrpcServer::Interceptors(const ServerOptions& options) {
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
+  if (options.metrics != nullptr) {
+    observer_ = std::make_unique<CallObserver>(*options.metrics, options.permissions);
+    creators.push_back(observer_->Creator());
+  }
+  if (options.audit != nullptr) {
+    audit_ = std::make_unique<CallAudit>(*options.audit, options.permissions);
+    creators.push_back(audit_->Creator());
+  }
+  return creators;
+}
 
 absl::Status GrpcServer::Listen(const ServerOptions& options,
                                 const std::vector<grpc::Service*>& services) {
@@ -200,10 +218,7 @@ absl::Status GrpcServer::Listen(const ServerOptions& options,
   }
   builder.AddListeningPort(options.address, transport_.credentials, &port_);
   SetLimits(options.limits, builder);
-  if (options.metrics != nullptr) {
-    observer_ = std::make_unique<CallObserver>(*options.metrics, options.permissions);
-    builder.experimental().SetInterceptorCreators(observer_->Creators());
-  }
+  builder.experimental().SetInterceptorCreators(Interceptors(options));
   builder.SetOption(std::make_unique<NamesOption>(names_));
   for (grpc::Service* service : services) {
     builder.RegisterService(service);

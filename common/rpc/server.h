@@ -14,6 +14,7 @@
 
 #include "millrace/security/v1/security.pb.h"
 
+#include "common/audit/audit_log.h"
 #include "common/rpc/access.h"
 
 namespace millrace::rpc {
@@ -47,6 +48,9 @@ struct ServerOptions {
   Permissions permissions = {};
   // Where calls are counted (call_observer.h); null: nowhere. Must outlive the server.
   prometheus::Registry* metrics = nullptr;
+  // Where calls that change something are written down (call_audit.h); null: nowhere. Must outlive
+  // the server.
+  audit::AuditLog* audit = nullptr;
 };
 
 /// A running server. It answers grpc.health.v1 for each service and for "" and, on loopback or

@@ -5,6 +5,7 @@
 
 #include "millrace/data/v1/config.pb.h"
 
+#include "common/audit/audit_log.h"
 #include "common/clock/clock.h"
 #include "common/program/program.h"
 #include "common/rpc/pool.h"
@@ -52,6 +53,9 @@ absl::Status Run(const v1::DataConfig& config) {
   RETURN_IF_ERROR(Check(config));
   storage::FileSystem& files = storage::PosixFileSystem();
   ASSIGN_OR_RETURN(const auto store, DatasetStore::Open(files, config.folder(), SystemClock()));
+  ASSIGN_OR_RETURN(
+      const auto audit,
+      audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), config.folder() + "/audit"));
   const std::string uploads = config.folder() + "/uploads";
   RETURN_IF_ERROR(storage::PrepareFolder(files, uploads));
   const int imports_max = config.import_threads() + kWaitingImportsMax;
@@ -69,7 +73,8 @@ absl::Status Run(const v1::DataConfig& config) {
   return program::Serve(program::SettingsOf(config),
                         {.services = {&service},
                          .permissions = DataPermissions(),
-                         .metrics = std::make_shared<prometheus::Registry>()});
+                         .metrics = std::make_shared<prometheus::Registry>(),
+                         .audit = audit.get()});
 }
 
 }  // namespace

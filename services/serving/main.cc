@@ -8,6 +8,7 @@
 
 #include "millrace/serving/v1/config.pb.h"
 
+#include "common/audit/audit_log.h"
 #include "common/clock/clock.h"
 #include "common/network/kernels/kernels.h"
 #include "common/program/program.h"
@@ -58,6 +59,9 @@ absl::Status Run(const v1::ServingConfig& config) {
   const std::string folder = std::filesystem::absolute(config.folder()).string();
   ASSIGN_OR_RETURN(const auto repository,
                    Repository::Open(storage::PosixFileSystem(), folder, SystemClock()));
+  ASSIGN_OR_RETURN(
+      const auto audit,
+      audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
   ASSIGN_OR_RETURN(const auto models, ServedModels::Open(*repository));
   rpc::Pool compute(config.compute_threads(), static_cast<std::size_t>(config.queue_max()));
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
@@ -70,7 +74,8 @@ absl::Status Run(const v1::ServingConfig& config) {
   return program::Serve(program::SettingsOf(config),
                         {.services = {&serving, &inference},
                          .permissions = ServingPermissions(),
-                         .metrics = std::make_shared<prometheus::Registry>()});
+                         .metrics = std::make_shared<prometheus::Registry>(),
+                         .audit = audit.get()});
 }
 
 }  // namespace

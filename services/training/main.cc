@@ -9,6 +9,7 @@
 
 #include "millrace/training/v1/config.pb.h"
 
+#include "common/audit/audit_log.h"
 #include "common/clock/clock.h"
 #include "common/program/program.h"
 #include "common/rpc/channel.h"
@@ -74,6 +75,9 @@ absl::Status Run(const v1::TrainingConfig& config) {
   const std::string folder = std::filesystem::absolute(config.folder()).string();
   RETURN_IF_ERROR(storage::PosixFileSystem().MakeFolder(folder));
   ASSIGN_OR_RETURN(const storage::FolderLock lock, storage::FolderLock::Take(folder));
+  ASSIGN_OR_RETURN(
+      const auto audit,
+      audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
   ASSIGN_OR_RETURN(const auto store, RunStore::Open(folder + "/runs.db", SystemClock()));
   ASSIGN_OR_RETURN(const auto executor, RunExecutor::Start(*store, OptionsOf(config, folder)));
   rpc::Pool pool(/*threads=*/4, /*queue_max=*/1024);
@@ -87,6 +91,7 @@ absl::Status Run(const v1::TrainingConfig& config) {
                         {.services = {&service},
                          .permissions = TrainingPermissions(),
                          .metrics = std::make_shared<prometheus::Registry>(),
+                         .audit = audit.get(),
                          // Its runs' last events reach their watchers while the server drains.
                          .before_drain = [&executor] { executor->Stop(); }});
 }
