@@ -28,9 +28,14 @@ std::size_t Size(std::int64_t count) {
 // A call that ends when `stop` is requested.
 class Call {
  public:
-  Call(std::chrono::milliseconds timeout, const std::stop_token& stop)
+  Call(std::chrono::milliseconds timeout,
+       const std::string& request_id,
+       const std::stop_token& stop)
       : cancel_(stop, Cancel{&context_}) {
     rpc::SetDeadline(context_, timeout);
+    if (!request_id.empty()) {
+      context_.AddMetadata("x-request-id", request_id);
+    }
   }
 
   [[nodiscard]] grpc::ClientContext* context() { return &context_; }
@@ -203,7 +208,7 @@ absl::StatusOr<Examples> ReadSplit(Stub& data_service,
   request.set_name(version.name());
   request.set_split(split);
   request.set_batch_size(kBatchSize);
-  Call call(options.stream_timeout, stop);
+  Call call(options.stream_timeout, options.request_id, stop);
   const auto stream = data_service.ReadExamples(call.context(), request);
   data::v1::ReadExamplesResponse batch;
   absl::Status taken;
@@ -230,7 +235,7 @@ absl::StatusOr<FetchedDataset> Fetch(Stub& data_service,
   {
     data::v1::GetDatasetRequest request;
     request.set_name(name);
-    Call call(options.answer_timeout, stop);
+    Call call(options.answer_timeout, options.request_id, stop);
     RETURN_IF_ERROR(StatusOf(data_service.GetDataset(call.context(), request, &dataset.version),
                              stop,
                              fmt::format("asking the data service for {}", name)));
@@ -240,7 +245,7 @@ absl::StatusOr<FetchedDataset> Fetch(Stub& data_service,
     data::v1::GetStatisticsRequest request;
     request.set_name(dataset.version.name());
     data::v1::GetStatisticsResponse response;
-    Call call(options.answer_timeout, stop);
+    Call call(options.answer_timeout, options.request_id, stop);
     RETURN_IF_ERROR(StatusOf(data_service.GetStatistics(call.context(), request, &response),
                              stop,
                              fmt::format("asking for the statistics of {}", name)));

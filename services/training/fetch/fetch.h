@@ -39,6 +39,9 @@ struct FetchOptions {
 
   // Longest time for one split's examples.
   std::chrono::milliseconds stream_timeout{600'000};
+
+  // Goes with every call as the metadata `x-request-id`; empty: none.
+  std::string request_id = {};
 };
 
 /// Reads `name` (`datasets/{dataset}/versions/{version}`) whole. Blocks; ends early with CANCELLED

@@ -56,10 +56,13 @@ absl::Status SendBundle(grpc::ClientWriterInterface<UploadModelRequest>& stream,
 absl::StatusOr<ModelVersion> Attempt(Stub& serving_service,
                                      const std::string& model,
                                      std::string_view bundle,
-                                     milliseconds timeout,
+                                     const PublishOptions& options,
                                      const std::stop_token& stop) {
   grpc::ClientContext context;
-  rpc::SetDeadline(context, timeout);
+  rpc::SetDeadline(context, options.timeout);
+  if (!options.request_id.empty()) {
+    context.AddMetadata("x-request-id", options.request_id);
+  }
   const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
   ModelVersion version;
   const auto stream = serving_service.UploadModel(&context, &version);
@@ -91,10 +94,11 @@ absl::StatusOr<ModelVersion> Publish(Stub& serving_service,
                                      const std::stop_token& stop) {
   const auto end = steady_clock::now() + options.timeout;
   milliseconds wait = options.first_wait;
+  PublishOptions attempt = options;
   while (true) {
     const auto left = std::chrono::duration_cast<milliseconds>(end - steady_clock::now());
-    absl::StatusOr<ModelVersion> version =
-        Attempt(serving_service, model, bundle, std::max(left, milliseconds{1}), stop);
+    attempt.timeout = std::max(left, milliseconds{1});
+    absl::StatusOr<ModelVersion> version = Attempt(serving_service, model, bundle, attempt, stop);
     if (version.ok()) {
       return version;
     }

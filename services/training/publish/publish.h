@@ -19,6 +19,9 @@ struct PublishOptions {
 
   // Wait after the first attempt; doubles with each, up to 2 s.
   std::chrono::milliseconds first_wait{100};
+
+  // Goes with every attempt as the metadata `x-request-id`; empty: none.
+  std::string request_id = {};
 };
 
 /// Sends the bytes of a bundle as the next version of `model` (`models/{model}`), in chunks closed

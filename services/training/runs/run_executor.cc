@@ -1,13 +1,16 @@
 #include "services/training/runs/run_executor.h"
 
+#include <algorithm>
 #include <csignal>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
 #include "common/telemetry/log.h"
+#include "services/training/runs/run_folder.h"
 #include "services/training/runs/run_state.h"
 
 namespace millrace::training {
@@ -15,11 +18,6 @@ namespace millrace::training {
 namespace {
 
 using v1::Run;
-
-constexpr char kRestarted[] =
-    "the training service was restarted while the run was going on; start the run again";
-constexpr char kStopped[] =
-    "the training service was stopped while the run was going on; start the run again";
 
 // A worker that is gone must not end us through its pipe.
 void BlockPipeSignal() {
@@ -46,6 +44,16 @@ const v1::WorkerResult* ResultOf(const absl::StatusOr<WorkerEnd>& end) {
                                                                       : nullptr;
 }
 
+bool HasCrashed(const absl::StatusOr<WorkerEnd>& end) {
+  return end.ok() && !end->last.has_value() && end->signal != 0;
+}
+
+v1::RunEvent NoteOf(std::string text) {
+  v1::RunEvent event;
+  event.set_note(std::move(text));
+  return event;
+}
+
 // Whether the worker ended because it was asked to, and for nothing of its own.
 bool EndedOnWish(const absl::StatusOr<WorkerEnd>& end) {
   return end.ok() && (!end->last.has_value() || end->last->failure().code() ==
@@ -60,7 +68,13 @@ std::string FailureOf(const absl::StatusOr<WorkerEnd>& end) {
   if (end->last.has_value()) {
     return end->last->failure().message();
   }
-  return fmt::format("the worker {} before it had a result", end->process);
+  return fmt::format(
+      "the worker {} before it had a result{}",
+      end->process,
+      HasCrashed(end)
+          ? fmt::format(", as in the {} starts before without a new epoch or checkpoint",
+                        kIdleStartsMax - 1)
+          : "");
 }
 
 }  // namespace
@@ -81,20 +95,24 @@ RunExecutor::~RunExecutor() {
 }
 
 absl::Status RunExecutor::TakeUp() {
-  ASSIGN_OR_RETURN(const std::vector<Run> running, store_.InState(Run::STATE_RUNNING));
-  for (const Run& run : running) {
-    RETURN_IF_ERROR(
-        store_.Move(run.name(), Run::STATE_FAILED, [](Run& r) { r.set_failure(kRestarted); })
-            .status());
-  }
   ASSIGN_OR_RETURN(const std::vector<Run> cancelling, store_.InState(Run::STATE_CANCELLING));
   for (const Run& run : cancelling) {
     RETURN_IF_ERROR(store_.Move(run.name(), Run::STATE_CANCELLED).status());
+  }
+  std::set<std::int64_t> numbers;
+  ASSIGN_OR_RETURN(const std::vector<Run> running, store_.InState(Run::STATE_RUNNING));
+  for (const Run& run : running) {
+    RETURN_IF_ERROR(store_.Append(
+        run.name(), {NoteOf("the training service was restarted, and the run goes on")}));
+    ASSIGN_OR_RETURN(const std::int64_t number, store_.NumberOf(run.name()));
+    numbers.insert(number);
+    waiting_.push_back(run.name());
   }
   ASSIGN_OR_RETURN(const std::vector<Run> queued, store_.InState(Run::STATE_QUEUED));
   for (const Run& run : queued) {
     waiting_.push_back(run.name());
   }
+  RemoveOthers(options_.folder, numbers);
   return absl::OkStatus();
 }
 
@@ -134,12 +152,21 @@ absl::StatusOr<Run> RunExecutor::Cancel(const std::string& name) {
   }
   const auto executing = executing_.find(name);
   if (executing == executing_.end()) {
-    std::erase(waiting_, name);
-    return store_.Move(name, Run::STATE_CANCELLED);
+    return CancelWaiting(run);
   }
   ASSIGN_OR_RETURN(run, store_.Move(name, Run::STATE_CANCELLING));
   executing->second.request_stop();
   return run;
+}
+
+// Requires: mutex_ is held.
+absl::StatusOr<Run> RunExecutor::CancelWaiting(const Run& run) {
+  std::erase(waiting_, run.name());
+  if (run.state() == Run::STATE_RUNNING) {  // an earlier service had started it
+    RETURN_IF_ERROR(store_.Move(run.name(), Run::STATE_CANCELLING).status());
+    RemoveFolderOf(run.name());
+  }
+  return store_.Move(run.name(), Run::STATE_CANCELLED);
 }
 
 void RunExecutor::Stop() {
@@ -168,10 +195,10 @@ void RunExecutor::Work() {
     }
     const std::string name = waiting_.front();
     waiting_.pop_front();
-    const absl::Status moved = store_.Move(name, Run::STATE_RUNNING).status();
-    if (!moved.ok()) {
-      // It stays queued in the store and is taken up at the next start.
-      log::Error("run not started", {{"run", name}, {"error", std::string(Message(moved))}});
+    const absl::Status running = MakeRunning(name);
+    if (!running.ok()) {
+      // It stays as it is in the store and is taken up at the next start.
+      log::Error("run not started", {{"run", name}, {"error", std::string(Message(running))}});
       continue;
     }
     const std::stop_token stop = executing_[name].get_token();
@@ -180,66 +207,129 @@ void RunExecutor::Work() {
   }
 }
 
+// Requires: mutex_ is held.
+absl::Status RunExecutor::MakeRunning(const std::string& name) {
+  ASSIGN_OR_RETURN(const Run run, store_.Get(name));
+  return run.state() == Run::STATE_RUNNING ? absl::OkStatus()
+                                           : store_.Move(name, Run::STATE_RUNNING).status();
+}
+
 void RunExecutor::Execute(const std::string& name, const std::stop_token& stop) {
   log::Info("run started", {{"run", name}});
-  const absl::StatusOr<WorkerEnd> end = RunInWorker(name, stop);
-  const std::lock_guard lock(mutex_);
-  executing_.erase(name);
-  const absl::Status finished = Finish(name, end);
-  if (!finished.ok()) {
-    log::Error("end of run not stored", {{"run", name}, {"error", std::string(Message(finished))}});
+  const absl::StatusOr<WorkerEnd> end = RunToItsEnd(name, stop);
+  absl::StatusOr<Run> run;
+  {
+    const std::lock_guard lock(mutex_);
+    executing_.erase(name);
+    run = Finish(name, end);
+  }
+  if (!run.ok()) {
+    log::Error("end of run not stored",
+               {{"run", name}, {"error", std::string(Message(run.status()))}});
+    return;
+  }
+  if (!IsTerminal(run->state())) {
+    log::Info("run goes on at the next start", {{"run", name}});
+    return;
+  }
+  log::Info("run ended",
+            {{"run", name},
+             {"state", std::string(StateName(run->state()))},
+             {"failure", run->failure()}});
+  RemoveFolderOf(name);
+}
+
+// Starts workers until one ends by itself, or crashes where those before it did.
+absl::StatusOr<WorkerEnd> RunExecutor::RunToItsEnd(const std::string& name,
+                                                   const std::stop_token& stop) {
+  ASSIGN_OR_RETURN(const Run run, store_.Get(name));
+  Progress progress{.epoch = run.epochs_done()};
+  int idle_starts = 0;
+  while (true) {
+    const Progress before = progress;
+    absl::StatusOr<WorkerEnd> end = RunInWorker(name, stop, progress);
+    const bool is_idle = progress.epoch == before.epoch && progress.step == before.step;
+    idle_starts = is_idle ? idle_starts + 1 : 0;
+    if (!HasCrashed(end) || stop.stop_requested() || idle_starts == kIdleStartsMax) {
+      return end;
+    }
+    log::Warning("worker crashed", {{"run", name}, {"how", end->process}});
+    RETURN_IF_ERROR(store_.Append(
+        name, {NoteOf(fmt::format("the worker {} and is started again", end->process))}));
   }
 }
 
-absl::StatusOr<WorkerEnd> RunExecutor::RunInWorker(const std::string& name,
-                                                   const std::stop_token& stop) {
-  ASSIGN_OR_RETURN(const Run run, store_.Get(name));
-  ASSIGN_OR_RETURN(const std::int64_t number, store_.NumberOf(name));
+absl::StatusOr<v1::WorkerTask> RunExecutor::TaskOf(const Run& run) {
+  ASSIGN_OR_RETURN(const std::int64_t number, store_.NumberOf(run.name()));
+  ASSIGN_OR_RETURN(std::string request_id, store_.RequestOf(run.name()));
   v1::WorkerTask task;
-  task.set_run(name);
+  task.set_run(run.name());
   task.set_dataset_version(run.dataset_version());
   task.set_model(run.model());
   *task.mutable_spec() = run.spec();
   task.set_data_address(options_.data_address);
   task.set_serving_address(options_.serving_address);
-  task.set_folder(fmt::format("{}/{}", options_.folder, number));
+  task.set_folder(RunFolder(options_.folder, number));
   task.set_examples_bytes_max(options_.examples_bytes_max);
-  storage::FileSystem& files = storage::PosixFileSystem();
-  RETURN_IF_ERROR(files.MakeFolder(task.folder()));
-  absl::StatusOr<WorkerEnd> end =
-      RunWorker(options_.worker, task, stop, [&](std::vector<v1::WorkerReport> reports) {
-        return store_.Append(name, EventsOf(std::move(reports)));
-      });
-  // What is left is an empty folder at most; the run's end does not depend on it.
-  files.Remove(task.folder() + "/lock").IgnoreError();
-  files.RemoveFolder(task.folder()).IgnoreError();
-  return end;
+  task.set_checkpoint_seconds(options_.checkpoint_seconds);
+  *task.mutable_tls() = options_.tls;
+  task.set_token_file(options_.token_file);
+  task.set_request_id(std::move(request_id));
+  task.set_epochs_done(run.epochs_done());
+  *task.mutable_create_time() = run.create_time();
+  return task;
 }
 
-// Requires: mutex_ is held.
-absl::Status RunExecutor::Finish(const std::string& name, const absl::StatusOr<WorkerEnd>& end) {
+absl::StatusOr<WorkerEnd> RunExecutor::RunInWorker(const std::string& name,
+                                                   const std::stop_token& stop,
+                                                   Progress& progress) {
   ASSIGN_OR_RETURN(const Run run, store_.Get(name));
-  absl::StatusOr<Run> moved;
+  ASSIGN_OR_RETURN(const v1::WorkerTask task, TaskOf(run));
+  RETURN_IF_ERROR(storage::PosixFileSystem().MakeFolder(task.folder()));
+  return RunWorker(options_.worker, task, stop, [&](std::vector<v1::WorkerReport> reports) {
+    return Take(name, std::move(reports), progress);
+  });
+}
+
+absl::Status RunExecutor::Take(const std::string& name,
+                               std::vector<v1::WorkerReport> reports,
+                               Progress& progress) {
+  for (const v1::WorkerReport& report : reports) {
+    progress.epoch = std::max(progress.epoch, report.epoch().epoch());
+    progress.step = std::max(progress.step, report.checkpoint().step());
+  }
+  std::vector<v1::RunEvent> events = EventsOf(std::move(reports));
+  return events.empty() ? absl::OkStatus() : store_.Append(name, std::move(events));
+}
+
+// Moves a run whose worker has ended, unless it is to go on at the next start. Requires: mutex_ is
+// held.
+absl::StatusOr<Run> RunExecutor::Finish(const std::string& name,
+                                        const absl::StatusOr<WorkerEnd>& end) {
+  ASSIGN_OR_RETURN(Run run, store_.Get(name));
   if (const v1::WorkerResult* const result = ResultOf(end)) {
-    moved = store_.Move(name, Run::STATE_SUCCEEDED, [&](Run& succeeded) {
+    return store_.Move(name, Run::STATE_SUCCEEDED, [&](Run& succeeded) {
       succeeded.set_best_epoch(result->best_epoch());
       *succeeded.mutable_evaluations() = result->evaluations();
       succeeded.set_model_version(result->model_version());
       succeeded.set_weights_sha256(result->weights_sha256());
     });
-  } else if (run.state() == Run::STATE_CANCELLING) {
-    moved = store_.Move(name, Run::STATE_CANCELLED);
-  } else {
-    moved = store_.Move(name, Run::STATE_FAILED, [&](Run& failed) {
-      failed.set_failure(stopping_ && EndedOnWish(end) ? kStopped : FailureOf(end));
-    });
   }
-  RETURN_IF_ERROR(moved.status());
-  log::Info("run ended",
-            {{"run", name},
-             {"state", std::string(StateName(moved->state()))},
-             {"failure", moved->failure()}});
-  return absl::OkStatus();
+  if (run.state() == Run::STATE_CANCELLING) {
+    return store_.Move(name, Run::STATE_CANCELLED);
+  }
+  if (stopping_ && EndedOnWish(end)) {
+    return run;
+  }
+  return store_.Move(
+      name, Run::STATE_FAILED, [&](Run& failed) { failed.set_failure(FailureOf(end)); });
+}
+
+void RunExecutor::RemoveFolderOf(const std::string& name) {
+  const absl::StatusOr<std::int64_t> number = store_.NumberOf(name);
+  if (number.ok()) {
+    RemoveRunFolder(options_.folder, *number);
+  }
 }
 
 }  // namespace millrace::training

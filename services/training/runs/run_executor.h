@@ -17,6 +17,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "millrace/security/v1/security.pb.h"
 #include "millrace/training/v1/training_service.pb.h"
 #include "millrace/training/v1/worker.pb.h"
 
@@ -43,14 +44,27 @@ struct ExecutorOptions {
 
   // Bytes that a dataset's tensors may take in a worker.
   std::int64_t examples_bytes_max = std::int64_t{4} << 30;
+
+  // Seconds from one checkpoint of a run to the next; 0: after every epoch. More loses more work
+  // when a worker is killed, and writes less.
+  std::int32_t checkpoint_seconds = 10;
+
+  // What protects a worker's calls to data and serving: files of TLS and of the bearer token.
+  security::v1::Tls tls = {};
+  std::string token_file = {};
 };
 
+/// Starts of a run's worker, one after the other, that may end with a crash and have brought
+/// neither an epoch nor a checkpoint that is new. One more would crash in the same place.
+constexpr int kIdleStartsMax = 3;
+
 /// The one that moves runs: from the queue into a worker's process and to their end, each step
-/// durable in the store before it is acted on. First come, first served. Thread-safe.
+/// durable in the store before it is acted on. First come, first served. A worker that a signal
+/// ended is started again and goes on from its last checkpoint. Thread-safe.
 class RunExecutor {
  public:
-  /// Takes up what an earlier service left: queued runs wait again in their order, running ones
-  /// have failed with it, cancelling ones are cancelled. `store` must outlive the executor.
+  /// Takes up what an earlier service left: running runs go on from their last checkpoints, queued
+  /// ones wait again behind them, cancelling ones are cancelled. `store` must outlive the executor.
   static absl::StatusOr<std::unique_ptr<RunExecutor>> Start(RunStore& store,
                                                             ExecutorOptions options);
 
@@ -68,8 +82,8 @@ class RunExecutor {
   /// worker has ended. Asking again changes nothing. FAILED_PRECONDITION when it has ended.
   absl::StatusOr<v1::Run> Cancel(const std::string& name);
 
-  /// Ends the workers; their runs fail with that reason, the waiting ones stay queued for the next
-  /// start. Returns when no worker's process is left. Idempotent.
+  /// Asks the workers to keep a checkpoint and end. Their runs stay running, and the waiting ones
+  /// queued, for the next start. Returns when no worker's process is left. Idempotent.
   void Stop();
 
  private:
@@ -77,11 +91,27 @@ class RunExecutor {
       : store_(store),
         options_(std::move(options)) {}
 
+  // How far a run has come while this executor was at it.
+  struct Progress {
+    std::int32_t epoch = 0;  // the last one that is stored
+    std::int64_t step = 0;   // of the newest checkpoint
+  };
+
   absl::Status TakeUp();
+  absl::StatusOr<v1::Run> CancelWaiting(const v1::Run& run);
   void Work();
+  absl::Status MakeRunning(const std::string& name);
   void Execute(const std::string& name, const std::stop_token& stop);
-  absl::StatusOr<WorkerEnd> RunInWorker(const std::string& name, const std::stop_token& stop);
-  absl::Status Finish(const std::string& name, const absl::StatusOr<WorkerEnd>& end);
+  absl::StatusOr<WorkerEnd> RunToItsEnd(const std::string& name, const std::stop_token& stop);
+  absl::StatusOr<WorkerEnd> RunInWorker(const std::string& name,
+                                        const std::stop_token& stop,
+                                        Progress& progress);
+  absl::StatusOr<v1::WorkerTask> TaskOf(const v1::Run& run);
+  absl::Status Take(const std::string& name,
+                    std::vector<v1::WorkerReport> reports,
+                    Progress& progress);
+  absl::StatusOr<v1::Run> Finish(const std::string& name, const absl::StatusOr<WorkerEnd>& end);
+  void RemoveFolderOf(const std::string& name);
 
   RunStore& store_;
   const ExecutorOptions options_;

@@ -23,7 +23,7 @@ using v1::Run;
 using v1::RunEvent;
 
 // AUTOINCREMENT never gives a number twice, even after a deletion.
-constexpr char kSchema[] = R"(
+constexpr std::string_view kSchema = R"(
 CREATE TABLE runs (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,
@@ -81,7 +81,7 @@ absl::StatusOr<std::int64_t> NumberOfToken(std::string_view token) {
 absl::StatusOr<std::unique_ptr<RunStore>> RunStore::Open(const std::string& path,
                                                          const Clock& clock) {
   ASSIGN_OR_RETURN(std::unique_ptr<storage::Database> database,
-                   storage::Database::Open(path, {kSchema}));
+                   storage::Database::Open(path, {std::string(kSchema)}));
   return std::unique_ptr<RunStore>(new RunStore(std::move(database), clock));
 }
 
@@ -126,6 +126,13 @@ absl::StatusOr<std::optional<Run>> RunStore::FindByRequest(const std::string& re
 absl::StatusOr<Run> RunStore::Get(const std::string& name) {
   ASSIGN_OR_RETURN(Row row, Find(name));
   return std::move(row.run);
+}
+
+absl::StatusOr<std::string> RunStore::RequestOf(const std::string& name) {
+  ASSIGN_OR_RETURN(
+      const std::vector<DatabaseRow> rows,
+      database_->Query("SELECT IFNULL(request_id, '') FROM runs WHERE name = ?", {name}));
+  return rows.empty() ? "" : storage::TextOf(rows[0].at(0));
 }
 
 absl::StatusOr<std::int64_t> RunStore::NumberOf(const std::string& name) {
@@ -187,12 +194,7 @@ absl::Status RunStore::Append(const std::string& name, std::vector<RunEvent> eve
       return FailedPrecondition(
           "{} has {} and takes no more events", name, StateName(row.run.state()));
     }
-    for (RunEvent& event : events) {
-      if (event.has_epoch()) {
-        row.run.set_epochs_done(event.epoch().epoch());
-      }
-      RETURN_IF_ERROR(WriteEvent(row, std::move(event)));
-    }
+    RETURN_IF_ERROR(WriteEvents(row, std::move(events)));
     return WriteRow(row);
   });
   RETURN_IF_ERROR(stored);
@@ -241,6 +243,19 @@ absl::Status RunStore::WriteRow(const Row& row) {
                Blob{row.run.SerializeAsString()},
                row.number})
       .status();
+}
+
+absl::Status RunStore::WriteEvents(Row& row, std::vector<RunEvent> events) {
+  for (RunEvent& event : events) {
+    if (event.has_epoch() && event.epoch().epoch() <= row.run.epochs_done()) {
+      continue;
+    }
+    if (event.has_epoch()) {
+      row.run.set_epochs_done(event.epoch().epoch());
+    }
+    RETURN_IF_ERROR(WriteEvent(row, std::move(event)));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RunStore::WriteEvent(Row& row, RunEvent event) {

@@ -50,6 +50,9 @@ class RunStore {
   /// NOT_FOUND when there is none.
   absl::StatusOr<v1::Run> Get(const std::string& name);
 
+  /// The `request_id` that the run was added with; empty: none.
+  absl::StatusOr<std::string> RequestOf(const std::string& name);
+
   /// A number of the run that no other run of this store ever has: it may name files.
   absl::StatusOr<std::int64_t> NumberOf(const std::string& name);
 
@@ -70,7 +73,8 @@ class RunStore {
                                const std::function<void(v1::Run&)>& change = {});
 
   /// Adds events that are epochs or notes, in order and in one commit; sets their sequence and
-  /// time, and Run.epochs_done. FAILED_PRECONDITION when the run has ended.
+  /// time, and Run.epochs_done. Passes over epochs up to that one: a worker that was started again
+  /// comes by them once more, and they are the same. FAILED_PRECONDITION when the run has ended.
   absl::Status Append(const std::string& name, std::vector<v1::RunEvent> events);
 
   /// Up to `count_max` events with a sequence above `after_sequence`, in order.
@@ -94,6 +98,7 @@ class RunStore {
 
   absl::StatusOr<Row> Find(std::string_view name);
   absl::Status WriteRow(const Row& row);
+  absl::Status WriteEvents(Row& row, std::vector<v1::RunEvent> events);
   absl::Status WriteEvent(Row& row, v1::RunEvent event);
   void Notify(const std::string& name);
 

@@ -1,5 +1,6 @@
 #include "services/training/runs/worker_process.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -167,14 +168,17 @@ class Child {
     }
   }
 
-  // How it ended. It has closed its end of the pipe, so it should; one that does not is killed.
-  std::string Reap() {
+  // Writes down how it ended. It has closed its end of the pipe, so it should; one that does not is
+  // killed.
+  void Reap(WorkerEnd& end) {
     const Descriptor process(pidfd_open(pid_, 0));
     pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
     if (poll(&ended, 1, static_cast<int>(grace_.count())) == 0) {
       kill(-pid_, SIGKILL);
     }
-    return Describe(Wait());
+    const int status = Wait();
+    end.process = Describe(status);
+    end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   }
 
  private:
@@ -192,10 +196,12 @@ class Child {
   steady_clock::time_point deadline_;  // when the grace is over; once asked
 };
 
-// Takes the last report out of what came, and gives the rest to the handler.
-absl::Status Handle(std::vector<v1::WorkerReport> reports,
+// Takes the last report out of what `bytes` completes, and gives the rest to the handler.
+absl::Status Handle(std::string_view bytes,
+                    ReportFrames& frames,
                     const ReportsHandler& handler,
                     WorkerEnd& end) {
+  ASSIGN_OR_RETURN(std::vector<v1::WorkerReport> reports, frames.Take(bytes));
   if (!reports.empty() && (reports.back().has_result() || reports.back().has_failure())) {
     end.last = std::move(reports.back());
     reports.pop_back();
@@ -230,12 +236,8 @@ absl::Status ReadReports(int reports,
     if (count == 0) {
       return absl::OkStatus();
     }
-    if (count > 0) {
-      ASSIGN_OR_RETURN(
-          std::vector<v1::WorkerReport> complete,
-          frames.Take(std::string_view(bytes).substr(0, static_cast<std::size_t>(count))));
-      RETURN_IF_ERROR(Handle(std::move(complete), handler, end));
-    }
+    const auto size = static_cast<std::size_t>(std::max<ssize_t>(count, 0));
+    RETURN_IF_ERROR(Handle(std::string_view(bytes).substr(0, size), frames, handler, end));
   }
 }
 
@@ -266,7 +268,7 @@ absl::StatusOr<WorkerEnd> RunWorker(const WorkerOptions& options,
   WorkerEnd end;
   RETURN_IF_ERROR(ReadReports(report_pipe.read.get(), stopped.get(), child, handler, end));
   task_pipe.write.Reset(-1);
-  end.process = child.Reap();
+  child.Reap(end);
   return end;
 }
 

@@ -24,7 +24,8 @@ struct WorkerOptions {
   std::chrono::milliseconds grace{5'000};
 };
 
-/// Takes epochs and notes as they come, as many at once as had come. An error ends the worker.
+/// Takes epochs, notes and checkpoints as they come, as many at once as had come. An error ends the
+/// worker.
 using ReportsHandler = std::function<absl::Status(std::vector<v1::WorkerReport> reports)>;
 
 /// How a worker ended.
@@ -34,6 +35,9 @@ struct WorkerEnd {
 
   // How the process ended: "exited with code 3", "was killed by signal 9 (Killed)".
   std::string process;
+
+  // The signal that ended the process; 0: it ended by itself.
+  int signal = 0;
 };
 
 /// Starts the program in a process group of its own, with no descriptor of ours but its two pipes

@@ -1,14 +1,13 @@
 #include "services/training/worker/run_task.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <google/protobuf/util/time_util.h>
-
-#include "common/clock/clock.h"
 #include "common/model/bundle.h"
 #include "common/network/kernels/kernels.h"
 #include "common/rpc/channel.h"
@@ -19,7 +18,10 @@
 #include "services/training/publish/publish.h"
 #include "services/training/train/spec.h"
 #include "services/training/train/trainer.h"
+#include "services/training/worker/await_folder.h"
+#include "services/training/worker/checkpoint.h"
 #include "services/training/worker/lineage.h"
+#include "services/training/worker/run_progress.h"
 
 namespace millrace::training {
 
@@ -30,56 +32,98 @@ using model::v1::Evaluation;
 // What an upload may take beyond PublishOptions' time: at least 8 MiB a second.
 constexpr std::int64_t kUploadBytesPerSecond = std::int64_t{8} << 20;
 
-// The worker's two lines to the outside.
-struct Progress {
+// How long the worker of a service that was killed may take to end.
+constexpr std::chrono::seconds kFolderWait{10};
+
+// A task and the worker's two lines to the outside.
+struct TaskContext {
+  const v1::WorkerTask& task;
   const Reporter& report;
   const std::stop_token& stop;
-};
-
-absl::Status Note(const Reporter& report, std::string text) {
-  v1::WorkerReport message;
-  message.set_note(std::move(text));
-  return report(message);
-}
-
-class EpochReporter final : public TrainObserver {
- public:
-  explicit EpochReporter(const Reporter& report) : report_(report) {}
-
-  absl::Status EpochEnded(const model::v1::EpochMetrics& metrics,
-                          const TrainerState& /*state*/) override {
-    v1::WorkerReport message;
-    *message.mutable_epoch() = metrics;
-    return report_(message);
-  }
-
- private:
-  const Reporter& report_;
 };
 
 SplitView ViewOf(schema::v1::Split split, const Examples& examples) {
   return {.split = split, .x = examples.x, .labels = examples.labels};
 }
 
-absl::StatusOr<TrainerState> TrainOn(const FetchedDataset& dataset,
-                                     const model::v1::TrainingSpec& spec,
-                                     const BoundSpec& bound,
-                                     Evaluator& evaluator,
-                                     const Progress& progress) {
+v1::CheckpointIdentity IdentityOf(const v1::WorkerTask& task,
+                                  const FetchedDataset& dataset,
+                                  const network::Network& network) {
+  v1::CheckpointIdentity identity;
+  identity.set_run(task.run());
+  identity.set_spec_sha256(SpecSha256(task.spec()));
+  identity.set_dataset_sha256(dataset.version.sha256());
+  identity.set_parameter_count(network.parameter_count());
+  return identity;
+}
+
+// The checkpoint to go on from, or one that holds nothing but whose it is.
+absl::StatusOr<Checkpoint> FindStart(CheckpointFolder& folder,
+                                     const v1::CheckpointIdentity& identity,
+                                     const v1::WorkerTask& task,
+                                     const Reporter& report) {
+  ASSIGN_OR_RETURN(CheckpointFolder::Found found, folder.Find(identity, task.epochs_done()));
+  for (std::string& note : found.notes) {
+    RETURN_IF_ERROR(ReportNote(report, std::move(note)));
+  }
+  if (!found.checkpoint.has_value()) {
+    Checkpoint start;
+    *start.header.mutable_identity() = identity;
+    return start;
+  }
+  const TrainerState& state = found.checkpoint->state;
+  RETURN_IF_ERROR(ReportNote(report,
+                             fmt::format("resumed at epoch {}, step {}",
+                                         std::min(state.epoch + 1, task.spec().epochs()),
+                                         state.step)));
+  return *std::move(found.checkpoint);
+}
+
+// What a task has made of its dataset.
+struct Trained {
+  std::int32_t epoch = 0;  // the last one
+  std::int32_t kept_epoch = 0;
+  std::vector<float> weights;  // that were kept
+  std::string builds;          // see Lineage
+  std::string kernel_level;
+};
+
+absl::StatusOr<Trained> TrainOn(const FetchedDataset& dataset,
+                                const BoundSpec& bound,
+                                Evaluator& evaluator,
+                                const TaskContext& context) {
   Validator validator;
   if (!dataset.validation.labels.empty()) {
     validator = [&](std::span<const float> weights) {
       return evaluator.Evaluate(weights, ViewOf(schema::v1::SPLIT_VALIDATION, dataset.validation));
     };
   }
-  const TrainingInput input{.spec = spec,
+  const v1::WorkerTask& task = context.task;
+  CheckpointFolder folder(storage::PosixFileSystem(), task.folder());
+  ASSIGN_OR_RETURN(
+      Checkpoint start,
+      FindStart(folder, IdentityOf(task, dataset, bound.network), task, context.report));
+  RunProgress progress(context.report,
+                       folder,
+                       {.interval = std::chrono::seconds(task.checkpoint_seconds()),
+                        .epochs_stored = task.epochs_done()},
+                       std::move(start.header));
+  RETURN_IF_ERROR(progress.ReportEpochsBefore());
+  const TrainingInput input{.spec = task.spec(),
                             .network = bound.network,
                             .loss = bound.loss,
                             .x = dataset.train.x,
                             .labels = dataset.train.labels,
                             .validator = std::move(validator)};
-  EpochReporter observer(progress.report);
-  return Train(input, observer, progress.stop);
+  ASSIGN_OR_RETURN(const TrainerState state,
+                   Train(input, progress, context.stop, std::move(start.state)));
+  RETURN_IF_ERROR(progress.TrainingEnded(state));
+  const std::span<const float> kept = state.kept_weights();
+  return Trained{.epoch = state.epoch,
+                 .kept_epoch = state.kept_epoch(),
+                 .weights = {kept.begin(), kept.end()},
+                 .builds = progress.BuildNames(),
+                 .kernel_level = progress.kernel_level()};
 }
 
 // On validation and test, where they are not empty.
@@ -100,13 +144,12 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateOn(const FetchedDataset& dataset
 model::Bundle MakeBundle(const v1::WorkerTask& task,
                          FetchedDataset& dataset,
                          const BoundSpec& bound,
-                         std::span<const float> weights,
+                         Trained trained,
                          const std::vector<Evaluation>& evaluations) {
-  model::Bundle bundle{.manifest = {}, .weights = {weights.begin(), weights.end()}};
+  model::Bundle bundle{.manifest = {}, .weights = std::move(trained.weights)};
   auto& manifest = bundle.manifest;
-  const auto now = SystemClock().Now().time_since_epoch();
-  *manifest.mutable_create_time() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  // No byte of a bundle tells when or where it was written: after a crash it is written once more.
+  *manifest.mutable_create_time() = task.create_time();
   *manifest.mutable_schema() = dataset.version.schema();
   *manifest.mutable_transforms() = dataset.version.transforms();
   *manifest.mutable_training() = task.spec();
@@ -119,30 +162,39 @@ model::Bundle MakeBundle(const v1::WorkerTask& task,
   lineage.set_dataset_version(dataset.version.name());
   lineage.set_dataset_sha256(dataset.version.sha256());
   *lineage.mutable_sources() = dataset.version.sources();
-  lineage.set_weights_sha256(WeightsSha256(weights));
-  lineage.set_build(std::string(BuildName()));
-  lineage.set_kernel_level(std::string(network::kernels::LevelName()));
+  lineage.set_weights_sha256(WeightsSha256(bundle.weights));
+  lineage.set_build(std::move(trained.builds));
+  lineage.set_kernel_level(std::move(trained.kernel_level));
   return bundle;
+}
+
+rpc::ChannelOptions ChannelOptionsOf(const v1::WorkerTask& task) {
+  return {.tls = task.tls(), .token_file = task.token_file()};
 }
 
 absl::StatusOr<serving::v1::ModelVersion> PublishTo(const v1::WorkerTask& task,
                                                     const model::Bundle& bundle,
                                                     const std::stop_token& stop) {
   ASSIGN_OR_RETURN(const std::string bytes, model::WriteBundle(bundle));
-  const auto serving_service =
-      serving::v1::ServingService::NewStub(rpc::MakeChannel(task.serving_address()));
+  ASSIGN_OR_RETURN(const auto channel,
+                   rpc::MakeChannel(task.serving_address(), ChannelOptionsOf(task)));
+  const auto serving_service = serving::v1::ServingService::NewStub(channel);
   PublishOptions options;
   options.timeout +=
       std::chrono::seconds(static_cast<std::int64_t>(bytes.size()) / kUploadBytesPerSecond);
+  options.request_id = task.request_id();
   return Publish(*serving_service, task.model(), bytes, options, stop);
 }
 
 absl::StatusOr<FetchedDataset> FetchFor(const v1::WorkerTask& task, const std::stop_token& stop) {
-  const auto data_service = data::v1::DataService::NewStub(rpc::MakeChannel(task.data_address()));
+  ASSIGN_OR_RETURN(const auto channel,
+                   rpc::MakeChannel(task.data_address(), ChannelOptionsOf(task)));
+  const auto data_service = data::v1::DataService::NewStub(channel);
   FetchOptions options;
   if (task.examples_bytes_max() > 0) {
     options.bytes_max = task.examples_bytes_max();
   }
+  options.request_id = task.request_id();
   return Fetch(*data_service, task.dataset_version(), options, stop);
 }
 
@@ -154,16 +206,16 @@ absl::StatusOr<v1::WorkerResult> RunTask(const v1::WorkerTask& task,
   if (!network::kernels::Supported()) {
     return FailedPrecondition("this machine has no AVX2 and FMA, which the kernels need");
   }
-  ASSIGN_OR_RETURN(const storage::FolderLock lock, storage::FolderLock::Take(task.folder()));
+  ASSIGN_OR_RETURN(const storage::FolderLock lock, AwaitFolder(task.folder(), kFolderWait, stop));
   RETURN_IF_ERROR(Validate(task.spec()));
   ASSIGN_OR_RETURN(FetchedDataset dataset, FetchFor(task, stop));
   RETURN_IF_ERROR(
-      Note(report,
-           fmt::format("fetched {} train, {} validation and {} test examples of {} inputs",
-                       dataset.train.labels.size(),
-                       dataset.validation.labels.size(),
-                       dataset.test.labels.size(),
-                       dataset.version.transforms().input_count())));
+      ReportNote(report,
+                 fmt::format("fetched {} train, {} validation and {} test examples of {} inputs",
+                             dataset.train.labels.size(),
+                             dataset.validation.labels.size(),
+                             dataset.test.labels.size(),
+                             dataset.version.transforms().input_count())));
   const schema::v1::TransformSet& transforms = dataset.version.transforms();
   ASSIGN_OR_RETURN(const BoundSpec bound,
                    Bind(task.spec(),
@@ -174,19 +226,19 @@ absl::StatusOr<v1::WorkerResult> RunTask(const v1::WorkerTask& task,
       Evaluator evaluator,
       Evaluator::Create(task.spec().network(), bound.network, bound.loss, transforms.task()));
   ASSIGN_OR_RETURN(
-      const TrainerState state,
-      TrainOn(dataset, task.spec(), bound, evaluator, {.report = report, .stop = stop}));
+      Trained trained,
+      TrainOn(dataset, bound, evaluator, {.task = task, .report = report, .stop = stop}));
   ASSIGN_OR_RETURN(const std::vector<Evaluation> evaluations,
-                   EvaluateOn(dataset, state.kept_weights(), evaluator));
-  const model::Bundle bundle = MakeBundle(task, dataset, bound, state.kept_weights(), evaluations);
-  RETURN_IF_ERROR(Note(report,
-                       fmt::format("trained {} epochs and kept epoch {}; publishing to {}",
-                                   state.epoch,
-                                   state.kept_epoch(),
-                                   task.model())));
-  ASSIGN_OR_RETURN(const serving::v1::ModelVersion version, PublishTo(task, bundle, stop));
+                   EvaluateOn(dataset, trained.weights, evaluator));
+  RETURN_IF_ERROR(ReportNote(report,
+                             fmt::format("trained {} epochs and kept epoch {}; publishing to {}",
+                                         trained.epoch,
+                                         trained.kept_epoch,
+                                         task.model())));
   v1::WorkerResult result;
-  result.set_best_epoch(state.kept_epoch());
+  result.set_best_epoch(trained.kept_epoch);
+  const model::Bundle bundle = MakeBundle(task, dataset, bound, std::move(trained), evaluations);
+  ASSIGN_OR_RETURN(const serving::v1::ModelVersion version, PublishTo(task, bundle, stop));
   result.mutable_evaluations()->Add(evaluations.begin(), evaluations.end());
   result.set_model_version(version.name());
   result.set_weights_sha256(bundle.manifest.lineage().weights_sha256());

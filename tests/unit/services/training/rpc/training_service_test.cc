@@ -1,10 +1,13 @@
 #include "services/training/rpc/training_service.h"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -19,7 +22,9 @@
 namespace millrace::training {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 using v1::RunEvent;
 
 // Process ids of this process' children.
@@ -33,6 +38,92 @@ std::vector<pid_t> Children() {
   }
   return children;
 }
+
+// Ends every worker at once, as whoever takes memory back does.
+void KillWorkers() {
+  for (const pid_t child : Children()) {
+    kill(child, SIGKILL);
+  }
+}
+
+// What a run tells of itself, but for the time that it took.
+struct History {
+  std::vector<std::string> epochs;
+  std::vector<std::string> notes;
+  v1::Run run;  // at its end
+};
+
+History HistoryOf(const std::vector<RunEvent>& events) {
+  History history;
+  for (const RunEvent& event : events) {
+    if (event.has_epoch()) {
+      model::v1::EpochMetrics metrics = event.epoch();
+      metrics.clear_seconds();
+      metrics.clear_examples_per_second();
+      history.epochs.push_back(metrics.SerializeAsString());
+    } else if (event.has_note()) {
+      history.notes.push_back(event.note());
+    }
+  }
+  history.run = events.empty() ? v1::Run() : events.back().run();
+  return history;
+}
+
+// A run of which every epoch is kept. Its publishing can be held, so that whatever a test does to
+// the worker before that finds it alive.
+class DurableRun {
+ public:
+  explicit DurableRun(TrainingStack& stack) : stack_(stack) {
+    stack.options.checkpoint_seconds = 0;
+    stack.serving.before_answer = [this](int /*count*/, grpc::ServerContext& context) {
+      while (is_held_ && !context.IsCancelled()) {
+        std::this_thread::yield();
+      }
+      if (at_answer) {
+        at_answer();
+      }
+    };
+  }
+
+  std::string Create() {
+    const auto run =
+        stack_.Create(SeedRequest("epochs: 25 seed: 6 early_stopping { patience: 30 }"));
+    EXPECT_TRUE(run.ok()) << run.status();
+    return run.ok() ? run->name() : "";
+  }
+
+  void Hold(bool is_held) { is_held_ = is_held; }
+
+  // Compares with a run of the same spec that nothing happens to.
+  void ExpectAsUndisturbed(const History& history) {
+    at_answer = {};
+    Hold(false);
+    ASSERT_EQ(history.run.state(), v1::Run::STATE_SUCCEEDED) << history.run.failure();
+    EXPECT_EQ(VersionsOf(history.run.name()), 1);
+    const History expected = HistoryOf(stack_.Watch(Create()));
+    ASSERT_EQ(expected.run.state(), v1::Run::STATE_SUCCEEDED) << expected.run.failure();
+    EXPECT_EQ(history.epochs, expected.epochs);
+    EXPECT_EQ(history.run.weights_sha256(), expected.run.weights_sha256());
+    EXPECT_EQ(history.run.best_epoch(), expected.run.best_epoch());
+    stack_.Stop();
+    EXPECT_TRUE(std::filesystem::is_empty(stack_.options.folder));
+  }
+
+  // Bundles of a run that serving has.
+  int VersionsOf(const std::string& run) {
+    int versions = 0;
+    for (const std::string& bytes : stack_.serving.bundles()) {
+      versions += model::ReadBundle(bytes)->manifest.lineage().run() == run ? 1 : 0;
+    }
+    return versions;
+  }
+
+  std::function<void()> at_answer;  // when serving has a bundle and has not said so
+
+ private:
+  TrainingStack& stack_;
+  std::atomic<bool> is_held_ = false;
+};
 
 TEST(TrainingServiceTest, ARunGoesFromADatasetVersionToAPublishedModelVersion) {
   TrainingStack stack;
@@ -126,24 +217,137 @@ TEST(TrainingServiceTest, ADatasetOverTheMemoryLimitFailsTheRunWithTheFix) {
   EXPECT_THAT(run.failure(), HasSubstr("raise examples_bytes_max"));
 }
 
-// The run is long enough that the kill always finds it at work.
-TEST(TrainingServiceTest, AKilledWorkerFailsItsRunAndNoOther) {
+TEST(TrainingServiceTest, AWorkerThatIsKilledWhileItTrainsGoesOn) {
+  TrainingStack stack;
+  DurableRun run(stack);
+  run.Hold(true);
+  stack.Start();
+
+  const History history = HistoryOf(stack.Watch(run.Create(), 0, [&](const RunEvent& event) {
+    if (event.epoch().epoch() == 1 || event.epoch().epoch() == 7) {
+      KillWorkers();
+      run.Hold(event.epoch().epoch() == 1);
+    }
+  }));
+
+  EXPECT_THAT(history.notes, Contains(HasSubstr("was killed by signal 9")));
+  EXPECT_THAT(history.notes, Contains(HasSubstr("resumed at epoch")));
+  run.ExpectAsUndisturbed(history);
+}
+
+TEST(TrainingServiceTest, AWorkerThatIsKilledWhileItFetchesBeginsAgain) {
+  TrainingStack stack;
+  DurableRun run(stack);
+  std::atomic<int> splits = 0;
+  stack.data.before_examples = [&](schema::v1::Split /*split*/, grpc::ServerContext& /*context*/) {
+    if (++splits == 2) {
+      KillWorkers();
+    }
+    return grpc::Status::OK;
+  };
+  stack.Start();
+
+  const History history = HistoryOf(stack.Watch(run.Create()));
+
+  EXPECT_THAT(history.notes, Contains(HasSubstr("was killed by signal 9")));
+  EXPECT_THAT(history.notes, Not(Contains(HasSubstr("resumed"))));
+  run.ExpectAsUndisturbed(history);
+}
+
+// Serving has the model; the worker never hears of it, and neither does the service.
+TEST(TrainingServiceTest, AWorkerThatIsKilledWhileItPublishesMakesNoSecondVersion) {
+  TrainingStack stack;
+  DurableRun run(stack);
+  std::atomic<bool> is_killed = false;
+  run.at_answer = [&] {
+    if (!is_killed.exchange(true)) {
+      KillWorkers();
+    }
+  };
+  stack.Start();
+
+  const History history = HistoryOf(stack.Watch(run.Create()));
+
+  EXPECT_THAT(history.notes, Contains("resumed at epoch 25, step 250"));
+  EXPECT_EQ(stack.serving.upload_count(), 2);
+  run.ExpectAsUndisturbed(history);
+}
+
+TEST(TrainingServiceTest, AKilledWorkerTouchesNoOtherRun) {
   TrainingStack stack;
   stack.Start();
   const std::string name = stack.Create(SeedRequest("epochs: 100000"))->name();
   const std::string next = stack.Create(SeedRequest())->name();
 
-  const std::vector<RunEvent> events = stack.Watch(name, 0, [](const RunEvent& event) {
-    if (event.has_epoch() && event.epoch().epoch() == 1) {
-      for (const pid_t child : Children()) {
-        kill(child, SIGKILL);
-      }
-    }
-  });
+  stack.AwaitEpoch(name, 1);
+  KillWorkers();
+  EXPECT_TRUE(stack.Cancel(name).ok());
 
-  EXPECT_EQ(events.back().run().state(), v1::Run::STATE_FAILED);
-  EXPECT_THAT(events.back().run().failure(), HasSubstr("killed by signal 9"));
+  EXPECT_EQ(stack.AwaitEnd(name).state(), v1::Run::STATE_CANCELLED);
   EXPECT_EQ(stack.AwaitEnd(next).state(), v1::Run::STATE_SUCCEEDED);
+}
+
+TEST(TrainingServiceTest, ARunGoesOnAfterTheServiceWasStopped) {
+  TrainingStack stack;
+  DurableRun run(stack);
+  run.Hold(true);
+  stack.Start();
+  const std::string name = run.Create();
+  const std::string waiting = stack.Create(SeedRequest("epochs: 1"))->name();
+
+  for (const int epoch : {1, 5}) {
+    stack.AwaitEpoch(name, epoch);
+    stack.Stop();
+    EXPECT_TRUE(Children().empty());
+    stack.Start();
+    EXPECT_EQ(stack.Get(name)->state(), v1::Run::STATE_RUNNING);
+  }
+  run.Hold(false);
+  const History history = HistoryOf(stack.Watch(name));
+
+  EXPECT_EQ(std::count(history.notes.begin(),
+                       history.notes.end(),
+                       "the training service was restarted, and the run goes on"),
+            2);
+  EXPECT_THAT(history.notes, Contains(HasSubstr("resumed at epoch")));
+  EXPECT_EQ(stack.AwaitEnd(waiting).state(), v1::Run::STATE_SUCCEEDED);
+  run.ExpectAsUndisturbed(history);
+}
+
+TEST(TrainingServiceTest, ARunThatGoesOnAfterACrashCanBeCancelled) {
+  TrainingStack stack;
+  DurableRun run(stack);
+  run.Hold(true);
+  stack.Start();
+  const std::string name = run.Create();
+
+  const History history = HistoryOf(stack.Watch(name, 0, [&](const RunEvent& event) {
+    if (event.epoch().epoch() == 1) {
+      KillWorkers();
+    } else if (event.note().starts_with("resumed")) {
+      EXPECT_TRUE(stack.Cancel(name).ok());
+    }
+  }));
+
+  EXPECT_EQ(history.run.state(), v1::Run::STATE_CANCELLED);
+  run.Hold(false);
+  stack.Stop();
+  EXPECT_TRUE(std::filesystem::is_empty(stack.options.folder));
+}
+
+TEST(TrainingServiceTest, ARunWhoseWorkerIsKilledAgainAndAgainFails) {
+  TrainingStack stack;
+  stack.data.before_examples = [&](schema::v1::Split /*split*/, grpc::ServerContext& /*context*/) {
+    KillWorkers();
+    return grpc::Status::OK;
+  };
+  stack.Start();
+
+  const History history = HistoryOf(stack.Watch(stack.Create(SeedRequest())->name()));
+
+  EXPECT_EQ(history.run.state(), v1::Run::STATE_FAILED);
+  EXPECT_THAT(history.run.failure(), HasSubstr("was killed by signal 9"));
+  EXPECT_THAT(history.run.failure(), HasSubstr("without a new epoch or checkpoint"));
 }
 
 TEST(TrainingServiceTest, ACancelledRunEndsWhileItTrains) {

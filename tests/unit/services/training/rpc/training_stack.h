@@ -122,6 +122,20 @@ class TrainingStack {
     return events;
   }
 
+  /// Returns when the run has an epoch of this number.
+  void AwaitEpoch(const std::string& name, int epoch) {
+    grpc::ClientContext context;
+    v1::WatchRunRequest request;
+    request.set_name(name);
+    const auto stream = stub_->WatchRun(&context, request);
+    v1::RunEvent event;
+    while (stream->Read(&event) && event.epoch().epoch() < epoch) {
+    }
+    EXPECT_GE(event.epoch().epoch(), epoch);
+    context.TryCancel();
+    stream->Finish();
+  }
+
   /// The run at its end.
   v1::Run AwaitEnd(const std::string& name) {
     const std::vector<v1::RunEvent> events = Watch(name);

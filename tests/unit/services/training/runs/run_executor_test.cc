@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include <gmock/gmock.h>
+#include <google/protobuf/io/zero_copy_stream_impl.h>
+#include <google/protobuf/util/delimited_message_util.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -20,6 +23,7 @@
 #include "tests/unit/services/training/fails.h"
 #include "tests/unit/services/training/fixed_clock.h"
 #include "tests/unit/services/training/runs/scripted_worker.h"
+#include "tests/unit/services/training/whole_file.h"
 
 namespace millrace::training {
 namespace {
@@ -55,6 +59,11 @@ class Waiter final : public RunListener {
   std::condition_variable changed_;
   int changes_ = 0;  // guarded by mutex_
 };
+
+int LinesOf(const std::string& path) {
+  const std::string text = ReadAll(path);
+  return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+}
 
 class RunExecutorTest : public testing::Test {
  protected:
@@ -98,6 +107,16 @@ class RunExecutorTest : public testing::Test {
 
   std::vector<RunEvent> EventsOf(const std::string& name) {
     return store_->Events(name, 0, 100).value();
+  }
+
+  std::vector<std::string> NotesOf(const std::string& name) {
+    std::vector<std::string> notes;
+    for (const RunEvent& event : EventsOf(name)) {
+      if (event.has_note()) {
+        notes.push_back(event.note());
+      }
+    }
+    return notes;
   }
 
   void AwaitNote(const std::string& name) {
@@ -163,14 +182,85 @@ TEST_F(RunExecutorTest, AFailureIsTheWorkersOwnWords) {
   EXPECT_EQ(run.epochs_done(), 1);
 }
 
-TEST_F(RunExecutorTest, ACrashIsToldByHowTheProcessEnded) {
-  worker_.SaysEpoch(1).Does("kill -SEGV $$");
+TEST_F(RunExecutorTest, AWorkerThatCrashesIsStartedAgain) {
+  worker_.AtStart(1).SaysEpoch(1).Crashes().EndOfStart().SaysEpoch(2).SaysResult();
   Start();
 
-  const v1::Run run = AwaitEnd(Create());
+  const std::string name = Create();
+  const v1::Run run = AwaitEnd(name);
+
+  EXPECT_EQ(run.state(), v1::Run::STATE_SUCCEEDED) << run.failure();
+  EXPECT_EQ(run.epochs_done(), 2);
+  EXPECT_THAT(NotesOf(name),
+              ElementsAre("the worker was killed by signal 9 (Killed) and is started again"));
+}
+
+TEST_F(RunExecutorTest, ThreeCrashesWithoutProgressFailTheRun) {
+  worker_.AtStart(1).EndOfStart().SaysNote("begun").Does("kill -SEGV $$");
+  Start();
+
+  const std::string name = Create();
+  const v1::Run run = AwaitEnd(name);
 
   EXPECT_EQ(run.state(), v1::Run::STATE_FAILED);
-  EXPECT_THAT(run.failure(), HasSubstr("killed by signal 11"));
+  EXPECT_THAT(run.failure(), HasSubstr("killed by signal 11 (Segmentation fault) before it had"));
+  EXPECT_THAT(run.failure(), HasSubstr("2 starts before without a new epoch or checkpoint"));
+  EXPECT_EQ(LinesOf(worker_.starts()), 3);
+  EXPECT_EQ(NotesOf(name).size(), 5U);  // three begun, two started again
+  executor_.reset();
+  EXPECT_TRUE(std::filesystem::is_empty(options_.folder));
+}
+
+// An epoch at the first start, a checkpoint at the third; epochs and checkpoints that have been
+// before are no progress. So the starts after the third, the fourth to the sixth, are idle.
+TEST_F(RunExecutorTest, ProgressIsANewEpochOrANewCheckpoint) {
+  worker_.AtStart(1).EndOfStart().SaysEpoch(1);
+  worker_.AtStart(3).SaysCheckpoint(40).EndOfStart();
+  worker_.AtStart(4).SaysCheckpoint(40).EndOfStart();
+  worker_.AtStart(5).SaysCheckpoint(39).EndOfStart();
+  worker_.Crashes();
+  Start();
+
+  const std::string name = Create();
+  const v1::Run run = AwaitEnd(name);
+
+  EXPECT_EQ(run.state(), v1::Run::STATE_FAILED);
+  EXPECT_EQ(LinesOf(worker_.starts()), 6);
+  EXPECT_EQ(run.epochs_done(), 1);
+}
+
+TEST_F(RunExecutorTest, AFailureThatAWorkerReportsIsNotTriedAgain) {
+  worker_.AtStart(1).EndOfStart().SaysFailure("the disk is full").Crashes();
+  Start();
+
+  EXPECT_EQ(AwaitEnd(Create()).failure(), "the disk is full");
+  EXPECT_EQ(LinesOf(worker_.starts()), 1);
+}
+
+TEST_F(RunExecutorTest, ACancelledRunIsNotStartedAgain) {
+  worker_.AtStart(1).EndOfStart().SaysNote("working").GoesOn();
+  Start();
+  const std::string name = Create();
+  AwaitNote(name);
+
+  ASSERT_TRUE(executor_->Cancel(name).ok());
+
+  EXPECT_EQ(AwaitEnd(name).state(), v1::Run::STATE_CANCELLED);
+  EXPECT_EQ(LinesOf(worker_.starts()), 1);
+}
+
+// The second start is cancelled while it goes on from where the first one was killed.
+TEST_F(RunExecutorTest, ARunIsCancelledAfterItWasStartedAgain) {
+  worker_.AtStart(1).SaysEpoch(1).Crashes().EndOfStart().SaysNote("resumed").GoesOn();
+  Start();
+  const std::string name = Create();
+  Await(name, [&] { return NotesOf(name).size() == 2; });
+
+  ASSERT_TRUE(executor_->Cancel(name).ok());
+
+  EXPECT_EQ(AwaitEnd(name).state(), v1::Run::STATE_CANCELLED);
+  executor_.reset();
+  EXPECT_TRUE(std::filesystem::is_empty(options_.folder));
 }
 
 TEST_F(RunExecutorTest, AnEndWithoutAResultIsAFailure) {
@@ -294,8 +384,8 @@ TEST_F(RunExecutorTest, ARequestThatIsMadeAgainGetsItsFirstRun) {
   EXPECT_NE(Create("other"), name);
 }
 
-TEST_F(RunExecutorTest, StoppingFailsRunningRunsAndLeavesTheOthersQueued) {
-  worker_.SaysNote("working").GoesOn();
+TEST_F(RunExecutorTest, StoppingLeavesEveryRunForTheNextStart) {
+  worker_.AtStart(1).SaysNote("working").GoesOn().EndOfStart().SaysEpoch(1).SaysResult();
   Start();
   const std::string running = Create();
   const std::string waiting = Create();
@@ -303,29 +393,103 @@ TEST_F(RunExecutorTest, StoppingFailsRunningRunsAndLeavesTheOthersQueued) {
 
   executor_->Stop();
 
-  EXPECT_EQ(store_->Get(running)->state(), v1::Run::STATE_FAILED);
-  EXPECT_THAT(store_->Get(running)->failure(), HasSubstr("training service was stopped"));
+  EXPECT_EQ(store_->Get(running)->state(), v1::Run::STATE_RUNNING);
   EXPECT_EQ(store_->Get(waiting)->state(), v1::Run::STATE_QUEUED);
+  EXPECT_TRUE(std::filesystem::exists(options_.folder + "/1"));
   EXPECT_THAT(executor_->Create(v1::Run(), ""), Fails(absl::StatusCode::kUnavailable, "stopping"));
+
+  Start();
+  EXPECT_EQ(AwaitEnd(waiting).state(), v1::Run::STATE_SUCCEEDED);
+  EXPECT_EQ(store_->Get(running)->state(), v1::Run::STATE_SUCCEEDED);
+  EXPECT_THAT(NotesOf(running),
+              ElementsAre("working", "the training service was restarted, and the run goes on"));
+}
+
+TEST_F(RunExecutorTest, AFailureOfItsOwnIsOneWhileTheServiceStopsToo) {
+  v1::WorkerReport failure;
+  failure.mutable_failure()->set_code(3);
+  failure.mutable_failure()->set_message("serving refused the bundle");
+  const std::string path = folder_.path() + "/failure";
+  std::ofstream stream(path, std::ios::binary);
+  google::protobuf::util::SerializeDelimitedToOstream(failure, &stream);
+  stream.close();
+  worker_.Does("trap \"cat '" + path + "'; exit 0\" TERM").SaysNote("working");
+  worker_.Does("tail -f /dev/null & wait");
+  Start();
+  const std::string name = Create();
+  AwaitNote(name);
+
+  executor_->Stop();
+
+  EXPECT_EQ(store_->Get(name)->state(), v1::Run::STATE_FAILED);
+  EXPECT_EQ(store_->Get(name)->failure(), "serving refused the bundle");
 }
 
 TEST_F(RunExecutorTest, AStartTakesUpWhatAnEarlierServiceLeft) {
   std::vector<std::string> names;
   for (int i = 0; i < 4; ++i) {
     names.push_back(store_->Add(v1::Run(), "")->name());
+    std::filesystem::create_directories(options_.folder + "/" + std::to_string(i + 1));
   }
-  ASSERT_TRUE(store_->Move(names[0], v1::Run::STATE_RUNNING).ok());
+  ASSERT_TRUE(store_->Move(names[0], v1::Run::STATE_CANCELLED).ok());
   ASSERT_TRUE(store_->Move(names[1], v1::Run::STATE_RUNNING).ok());
   ASSERT_TRUE(store_->Move(names[1], v1::Run::STATE_CANCELLING).ok());
+  ASSERT_TRUE(store_->Move(names[3], v1::Run::STATE_RUNNING).ok());
   worker_.SaysResult();
 
   Start();
 
-  EXPECT_EQ(store_->Get(names[0])->state(), v1::Run::STATE_FAILED);
-  EXPECT_THAT(store_->Get(names[0])->failure(), HasSubstr("training service was restarted"));
   EXPECT_EQ(store_->Get(names[1])->state(), v1::Run::STATE_CANCELLED);
-  EXPECT_EQ(AwaitEnd(names[3]).state(), v1::Run::STATE_SUCCEEDED);
-  EXPECT_EQ(store_->Get(names[2])->state(), v1::Run::STATE_SUCCEEDED);
+  // The running one goes first.
+  EXPECT_EQ(AwaitEnd(names[2]).state(), v1::Run::STATE_SUCCEEDED);
+  EXPECT_EQ(store_->Get(names[3])->state(), v1::Run::STATE_SUCCEEDED);
+  EXPECT_THAT(NotesOf(names[3]), ElementsAre(HasSubstr("service was restarted")));
+  executor_.reset();
+  EXPECT_TRUE(std::filesystem::is_empty(options_.folder));
+}
+
+// Two were running, and only one may be now.
+TEST_F(RunExecutorTest, ARunThatIsTakenUpAndStillWaitsCanBeCancelled) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 2; ++i) {
+    names.push_back(store_->Add(v1::Run(), "")->name());
+    ASSERT_TRUE(store_->Move(names.back(), v1::Run::STATE_RUNNING).ok());
+  }
+  worker_.SaysNote("working").GoesOn();
+  Start();
+  Await(names[0], [&] { return NotesOf(names[0]).size() == 2; });
+
+  const auto cancelled = executor_->Cancel(names[1]);
+
+  ASSERT_TRUE(cancelled.ok()) << cancelled.status();
+  EXPECT_EQ(cancelled->state(), v1::Run::STATE_CANCELLED);
+}
+
+TEST_F(RunExecutorTest, AWorkerIsToldEverythingThatItNeeds) {
+  const std::string path = folder_.path() + "/task";
+  worker_.Does("dd bs=65536 count=1 of='" + path + "' 2>/dev/null");
+  worker_.SaysEpoch(1).SaysEpoch(2).AtStart(1).Crashes().EndOfStart().SaysResult();
+  options_.checkpoint_seconds = 7;
+  options_.tls.set_authority("/etc/authority.pem");
+  options_.token_file = "/etc/token";
+  Start();
+
+  const std::string name = Create("request-5");
+  const v1::Run run = AwaitEnd(name);
+
+  std::ifstream stream(path, std::ios::binary);
+  google::protobuf::io::IstreamInputStream input(&stream);
+  v1::WorkerTask task;
+  ASSERT_TRUE(google::protobuf::util::ParseDelimitedFromZeroCopyStream(&task, &input, nullptr));
+  EXPECT_EQ(task.run(), name);
+  EXPECT_EQ(task.dataset_version(), "datasets/points/versions/1");
+  EXPECT_EQ(task.folder(), options_.folder + "/1");
+  EXPECT_EQ(task.checkpoint_seconds(), 7);
+  EXPECT_EQ(task.tls().authority(), "/etc/authority.pem");
+  EXPECT_EQ(task.token_file(), "/etc/token");
+  EXPECT_EQ(task.request_id(), "request-5");
+  EXPECT_EQ(task.epochs_done(), 2);  // at the second start
+  EXPECT_EQ(task.create_time().seconds(), run.create_time().seconds());
 }
 
 }  // namespace

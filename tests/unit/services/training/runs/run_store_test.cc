@@ -94,6 +94,22 @@ TEST_F(RunStoreTest, EventsAreReadFromAnySequenceInPortions) {
   EXPECT_TRUE(store_->Events(name, 5, 10)->empty());
 }
 
+TEST_F(RunStoreTest, AnEpochThatIsThereIsPassedOver) {
+  const std::string name = Add();
+  ASSERT_TRUE(store_->Move(name, v1::Run::STATE_RUNNING).ok());
+  ASSERT_TRUE(store_->Append(name, {Epoch(1), Epoch(2)}).ok());
+
+  ASSERT_TRUE(store_->Append(name, {Note("again"), Epoch(1), Epoch(2), Epoch(3), Epoch(3)}).ok());
+
+  const auto events = store_->Events(name, 4, 10);
+  ASSERT_TRUE(events.ok()) << events.status();
+  ASSERT_EQ(events->size(), 2U);
+  EXPECT_EQ((*events)[0].note(), "again");
+  EXPECT_EQ((*events)[1].epoch().epoch(), 3);
+  EXPECT_EQ((*events)[1].sequence(), 6);
+  EXPECT_EQ(store_->Get(name)->epochs_done(), 3);
+}
+
 TEST_F(RunStoreTest, AMoveFillsInWhatItIsTold) {
   const std::string name = Add();
   ASSERT_TRUE(store_->Move(name, v1::Run::STATE_RUNNING).ok());
@@ -140,6 +156,8 @@ TEST_F(RunStoreTest, ARequestIdBelongsToOneRun) {
               Fails(absl::StatusCode::kAlreadyExists, "request_id"));
   EXPECT_EQ((*store_->FindByRequest("once"))->name(), name);
   EXPECT_FALSE(store_->FindByRequest("twice")->has_value());
+  EXPECT_EQ(*store_->RequestOf(name), "once");
+  EXPECT_EQ(*store_->RequestOf(Add()), "");
   EXPECT_NE(Add(), Add());
 }
 

@@ -42,6 +42,12 @@ class ScriptedWorker {
     return Says(report);
   }
 
+  ScriptedWorker& SaysCheckpoint(int step) {
+    v1::WorkerReport report;
+    report.mutable_checkpoint()->set_step(step);
+    return Says(report);
+  }
+
   ScriptedWorker& SaysFailure(const std::string& message) {
     v1::WorkerReport report;
     report.mutable_failure()->set_code(3);
@@ -63,6 +69,22 @@ class ScriptedWorker {
     script_ += '\n';
     return *this;
   }
+
+  /// What follows is for the start of this number alone, from 1; EndOfStart() closes it.
+  ScriptedWorker& AtStart(int number) {
+    if (number == 1) {
+      Does("echo start >>'" + starts() + "'");
+    }
+    return Does(fmt::format("if test $(wc -l <'{}') -eq {}; then :", starts(), number));
+  }
+
+  ScriptedWorker& EndOfStart() { return Does("fi"); }
+
+  /// Ends as by a bug, or by whoever takes memory back.
+  ScriptedWorker& Crashes() { return Does("kill -KILL $$"); }
+
+  /// Has a line for each start, once AtStart(1) was called.
+  [[nodiscard]] std::string starts() const { return folder_.path() + "/starts"; }
 
   /// Goes on until a signal ends it.
   ScriptedWorker& GoesOn() { return Does("exec tail -f /dev/null"); }

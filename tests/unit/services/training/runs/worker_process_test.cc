@@ -68,6 +68,7 @@ TEST_F(WorkerProcessTest, ReportsAreHandedOnAndTheLastOneIsKept) {
   ASSERT_TRUE(end->last.has_value());
   EXPECT_EQ(end->last->result().model_version(), "models/points/versions/4");
   EXPECT_EQ(end->process, "exited with code 0");
+  EXPECT_EQ(end->signal, 0);
 }
 
 TEST_F(WorkerProcessTest, TheTaskArrivesLengthDelimited) {
@@ -95,6 +96,7 @@ TEST_F(WorkerProcessTest, ASignalIsToldByItsName) {
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_FALSE(end->last.has_value());
   EXPECT_EQ(end->process, "was killed by signal 9 (Killed)");
+  EXPECT_EQ(end->signal, SIGKILL);
 }
 
 TEST_F(WorkerProcessTest, AStopReachesTheWorkerAsSigterm) {

@@ -1,150 +1,26 @@
 #include "services/training/train/trainer.h"
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
-#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
-#include "common/clock/random.h"
-#include "common/network/inference_plan.h"
 #include "common/status/status.h"
-#include "services/training/train/spec.h"
 #include "tests/unit/services/training/fails.h"
+#include "tests/unit/services/training/train/learner.h"
 
 namespace millrace::training {
 namespace {
 
 using model::v1::TrainingSpec;
 using testing::HasSubstr;
-
-TrainingSpec SpecOf(const std::string& text) {
-  TrainingSpec spec;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &spec)) << text;
-  FillDefaults(spec);
-  return spec;
-}
-
-constexpr char kSeedNetwork[] = R"(
-  network {
-    layers { dense { units: 10 activation: ACTIVATION_SIGMOID } }
-    layers { dense { units: 1 activation: ACTIVATION_SIGMOID } }
-  }
-)";
-
-struct Data {
-  std::int64_t inputs = 0;
-  std::vector<float> x;
-  std::vector<float> labels;
-
-  [[nodiscard]] std::size_t size() const { return labels.size(); }
-};
-
-float Uniform(Random& random) {
-  return static_cast<float>(random.Next()) / 4294967296.0F;
-}
-
-// Points of the unit square; 1 where their coordinates add up to more than one.
-Data Separable(std::size_t count) {
-  Random random(11);
-  Data data{.inputs = 2, .x = {}, .labels = {}};
-  for (std::size_t i = 0; i < count; ++i) {
-    const float a = Uniform(random);
-    const float b = Uniform(random);
-    data.x.insert(data.x.end(), {a, b});
-    data.labels.push_back(a + b > 1 ? 1.0F : 0.0F);
-  }
-  return data;
-}
-
-// Points of the unit square; 1 in two opposite quarters of it, which no line can tell apart.
-Data ExclusiveOr(std::size_t count) {
-  Data data = Separable(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    data.labels[i] = (data.x[2 * i] > 0.5F) != (data.x[2 * i + 1] > 0.5F) ? 1.0F : 0.0F;
-  }
-  return data;
-}
-
-// Keeps what it hears.
-class RememberingObserver final : public TrainObserver {
- public:
-  absl::Status EpochEnded(const model::v1::EpochMetrics& metrics,
-                          const TrainerState& state) override {
-    epochs.push_back(metrics);
-    weights.push_back(state.weights);
-    return each_epoch ? each_epoch(state) : absl::OkStatus();
-  }
-
-  std::vector<model::v1::EpochMetrics> epochs;
-  std::vector<std::vector<float>> weights;
-  std::function<absl::Status(const TrainerState&)> each_epoch;
-};
-
-// A spec's network and loss on some data, ready to train.
-class Learner {
- public:
-  Learner(TrainingSpec spec, Data data, schema::v1::Task task = schema::v1::TASK_BINARY)
-      : spec_(std::move(spec)),
-        data_(std::move(data)) {
-    schema::v1::TransformSet transforms;
-    transforms.set_input_count(static_cast<std::int32_t>(data_.inputs));
-    transforms.set_task(task);
-    if (task == schema::v1::TASK_BINARY) {
-      transforms.mutable_label()->add_classes("no");
-      transforms.mutable_label()->add_classes("yes");
-    }
-    bound_ = std::make_unique<BoundSpec>(
-        Bind(spec_, {.transforms = transforms, .train_count = 1, .validation_count = 1}).value());
-  }
-
-  absl::StatusOr<TrainerState> Run(TrainObserver& observer,
-                                   const std::stop_token& stop = {},
-                                   const Validator& validator = {}) {
-    return Train({.spec = spec_,
-                  .network = bound_->network,
-                  .loss = bound_->loss,
-                  .x = data_.x,
-                  .labels = data_.labels,
-                  .validator = validator},
-                 observer,
-                 stop);
-  }
-
-  absl::StatusOr<TrainerState> Run() {
-    RememberingObserver observer;
-    return Run(observer);
-  }
-
-  // Share of the data that weights get right.
-  [[nodiscard]] double Accuracy(std::span<const float> weights) const {
-    const auto plan = network::InferencePlan::Create(bound_->network, weights).value();
-    network::InferenceScratch scratch;
-    std::vector<float> y(data_.size());
-    plan.Run(static_cast<std::int64_t>(data_.size()), data_.x, y, scratch);
-    int right = 0;
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      right += (y[i] > 0.5F) == (data_.labels[i] > 0.5F) ? 1 : 0;
-    }
-    return static_cast<double>(right) / static_cast<double>(y.size());
-  }
-
-  [[nodiscard]] const network::Network& network() const { return bound_->network; }
-
-  [[nodiscard]] const Data& data() const { return data_; }
-
- private:
-  TrainingSpec spec_;
-  Data data_;
-  std::unique_ptr<BoundSpec> bound_;
-};
 
 double Sigmoid(double z) {
   return 1 / (1 + std::exp(-z));
@@ -163,9 +39,9 @@ class SeedReference {
     double loss = 0;
     const auto count = static_cast<double>(data.size());
     for (std::size_t row = 0; row < data.size(); ++row) {
-      const double x[2] = {data.x[2 * row], data.x[2 * row + 1]};
+      const std::array<double, 2> x{data.x[2 * row], data.x[2 * row + 1]};
       const double t = data.labels[row];
-      double h[10];
+      std::array<double, 10> h{};
       double z = w_[40];
       for (std::size_t j = 0; j < 10; ++j) {
         h[j] = Sigmoid(x[0] * w_[j] + x[1] * w_[10 + j] + w_[20 + j]);
@@ -277,24 +153,9 @@ TEST(TrainerTest, EachOptimizerLearnsWhatNoLineCanTell) {
   }
 }
 
-// Steps large enough for the plan to share them, with every kind of layer that draws numbers.
 TEST(TrainerTest, WeightsAreTheSameBitForBitOnOneAndTwoThreads) {
-  const std::string spec = R"(
-    network {
-      layers { dense { units: 320 activation: ACTIVATION_GELU } }
-      layers { dropout { rate: 0.3 } }
-      layers { dense { units: 96 activation: ACTIVATION_TANH } }
-      layers { dense { units: 1 activation: ACTIVATION_SIGMOID } }
-    }
-    epochs: 3 batch_size: 64 seed: 9 threads: )";
-  Data data{.inputs = 48, .x = std::vector<float>(48 * 230), .labels = {}};
-  Random random(2);
-  for (float& x : data.x) {
-    x = Uniform(random);
-  }
-  for (std::size_t i = 0; i < 230; ++i) {
-    data.labels.push_back(data.x[48 * i] > 0.5F ? 1.0F : 0.0F);
-  }
+  const std::string spec = std::string(kWideNetwork) + "epochs: 3 batch_size: 64 seed: 9 threads: ";
+  const Data data = Wide(230);
 
   const auto one = Learner(SpecOf(spec + "1"), data).Run();
   const auto two = Learner(SpecOf(spec + "2"), data).Run();
@@ -325,16 +186,6 @@ TEST(TrainerTest, TheSeedAloneDecides) {
   ASSERT_TRUE(first.ok() && again.ok() && other.ok());
   EXPECT_EQ(first->weights, again->weights);
   EXPECT_NE(first->weights, other->weights);
-}
-
-// Answers with losses that were written down beforehand.
-Validator ScriptedLosses(std::vector<double> losses) {
-  return [losses = std::move(losses), next = std::size_t{0}](
-             std::span<const float> /*weights*/) mutable -> absl::StatusOr<model::v1::Evaluation> {
-    model::v1::Evaluation evaluation;
-    evaluation.set_loss(losses.at(next++));
-    return evaluation;
-  };
 }
 
 TEST(TrainerTest, EarlyStoppingKeepsTheWeightsOfTheBestEpoch) {
