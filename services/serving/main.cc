@@ -24,6 +24,7 @@
 #include "common/telemetry/log.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/inference_service.h"
 #include "services/serving/rpc/serving_service.h"
 
@@ -76,7 +77,8 @@ absl::Status Run(const v1::ServingConfig& config) {
   ASSIGN_OR_RETURN(const auto repository,
                    Repository::Open(storage::PosixFileSystem(), folder, SystemClock()));
   ASSIGN_OR_RETURN(const auto models, ServedModels::Open(*repository));
-  rpc::Pool compute(config.compute_threads(), static_cast<std::size_t>(config.queue_max()));
+  ComputePool compute({.threads = config.compute_threads(),
+                       .waiting_max = static_cast<std::size_t>(config.queue_max())});
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
   ServingService serving({.repository = *repository,
                           .models = *models,

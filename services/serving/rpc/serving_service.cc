@@ -82,10 +82,13 @@ grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* c
   }
   const double microseconds =
       (*version)->predictor().EstimateMicroseconds(request->rows_size(), request->columns_size());
-  return Compute(
-      *context, parts_.compute, microseconds, [version = *std::move(version), request, response] {
-        return Answer(*version, *request, *response);
-      });
+  return Compute(*context,
+                 parts_.compute,
+                 *request,
+                 microseconds,
+                 [version = *std::move(version), request, response] {
+                   return Answer(*version, *request, *response);
+                 });
 }
 
 }  // namespace millrace::serving

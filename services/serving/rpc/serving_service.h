@@ -12,6 +12,7 @@
 #include "common/rpc/pool.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/message_pool.h"
 
 namespace millrace::serving {
@@ -20,8 +21,8 @@ namespace millrace::serving {
 struct ServingParts {
   Repository& repository;
   ServedModels& models;
-  rpc::Pool& compute;  // predictions that are too large for a reactor
-  rpc::Pool& disk;     // everything that waits: uploads and the catalog
+  ComputePool& compute;  // predictions that are too large for a reactor
+  rpc::Pool& disk;       // everything that waits: uploads and the catalog
   std::int64_t upload_bytes_max = std::int64_t{1} << 30;
 };
 

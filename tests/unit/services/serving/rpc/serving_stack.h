@@ -18,6 +18,7 @@
 #include "inference/open_inference_grpc.grpc.pb.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/inference_service.h"
 #include "services/serving/rpc/serving_service.h"
 #include "tests/unit/services/serving/small_bundle.h"
@@ -41,7 +42,7 @@ struct ServingStack {
 
   std::unique_ptr<Repository> repository;
   std::unique_ptr<ServedModels> models;
-  rpc::Pool compute{2, 16};
+  ComputePool compute{{.threads = 2, .waiting_max = 16}};
   rpc::Pool disk{2, 64};
   ServingService serving;
   InferenceService inference;
