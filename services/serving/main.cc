@@ -26,6 +26,7 @@
 #include "services/serving/pipeline/served_models.h"
 #include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/inference_service.h"
+#include "services/serving/rpc/permissions.h"
 #include "services/serving/rpc/serving_service.h"
 
 namespace millrace::serving {
@@ -89,7 +90,8 @@ absl::Status Run(const v1::ServingConfig& config) {
   ASSIGN_OR_RETURN(const auto server,
                    rpc::Server::Start({.address = config.address(),
                                        .insecure = config.insecure(),
-                                       .reflection = config.reflection()},
+                                       .reflection = config.reflection(),
+                                       .permissions = ServingPermissions()},
                                       {&serving, &inference}));
   RETURN_IF_ERROR(rpc::WritePortFile(config.port_file(), server->port()));
   log::Info("serves",

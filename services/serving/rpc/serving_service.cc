@@ -2,9 +2,12 @@
 
 #include <utility>
 
+#include "common/resource/name.h"
+#include "common/rpc/access.h"
 #include "common/rpc/reply.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
+#include "services/serving/rpc/audited.h"
 #include "services/serving/rpc/compute.h"
 #include "services/serving/rpc/upload.h"
 
@@ -25,7 +28,55 @@ absl::Status Answer(const ServedVersion& version,
       request.columns(), request.rows(), *response.mutable_predictions());
 }
 
+audit::Change ChangeOf(const grpc::CallbackServerContext& context,
+                       const std::string& method,
+                       std::string resource) {
+  return {.caller = rpc::Caller(context),
+          .request_id = RequestIdOf(context),
+          .method = "millrace.serving.v1.ServingService/" + method,
+          .resource = std::move(resource),
+          .outcome = {}};
+}
+
+absl::StatusOr<v1::Route> ChangeRoute(const ServingParts& parts,
+                                      const grpc::CallbackServerContext& context,
+                                      const v1::Route& route) {
+  RETURN_IF_ERROR(CheckWanted(context));
+  return Audited(
+      parts.audit, ChangeOf(context, "SetRoute", route.model()), [&](const audit::Change& change) {
+        return parts.models.SetRoute(route, change.caller);
+      });
+}
+
+absl::StatusOr<v1::DeleteModelVersionResponse> DeleteVersion(
+    const ServingParts& parts,
+    const grpc::CallbackServerContext& context,
+    const std::string& name) {
+  RETURN_IF_ERROR(CheckWanted(context));
+  return Audited(
+      parts.audit,
+      ChangeOf(context, "DeleteModelVersion", name),
+      [&](const audit::Change& change) -> absl::StatusOr<v1::DeleteModelVersionResponse> {
+        RETURN_IF_ERROR(parts.models.Delete(name, change.caller));
+        return v1::DeleteModelVersionResponse();
+      });
+}
+
 }  // namespace
+
+absl::StatusOr<v1::ModelVersion> AddModel(const ServingParts& parts,
+                                          const grpc::CallbackServerContext& context,
+                                          const std::string& id,
+                                          std::string_view bytes) {
+  return Audited(parts.audit,
+                 ChangeOf(context, "UploadModel", CollectionName("models", id)),
+                 [&](audit::Change& change) -> absl::StatusOr<v1::ModelVersion> {
+                   ASSIGN_OR_RETURN(v1::ModelVersion version,
+                                    parts.models.Add(id, bytes, change.caller));
+                   change.resource = version.name();
+                   return version;
+                 });
+}
 
 ServingService::ServingService(const ServingParts& parts) : parts_(parts) {
   SetMessageAllocatorFor_Predict(&predict_messages_);
@@ -55,8 +106,23 @@ grpc::ServerUnaryReactor* ServingService::GetModel(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* ServingService::SetRoute(grpc::CallbackServerContext* context,
                                                    const v1::SetRouteRequest* request,
                                                    v1::Route* response) {
+  return rpc::ReplyFrom(parts_.disk, *context, *response, [this, context, request] {
+    return ChangeRoute(parts_, *context, request->route());
+  });
+}
+
+grpc::ServerUnaryReactor* ServingService::GetRoute(grpc::CallbackServerContext* context,
+                                                   const v1::GetRouteRequest* request,
+                                                   v1::Route* response) {
+  return rpc::Reply(*context, parts_.models.GetRoute(request->model()), *response);
+}
+
+grpc::ServerUnaryReactor* ServingService::ListRouteChanges(
+    grpc::CallbackServerContext* context,
+    const v1::ListRouteChangesRequest* request,
+    v1::ListRouteChangesResponse* response) {
   return rpc::ReplyFrom(parts_.disk, *context, *response, [this, request] {
-    return parts_.models.SetRoute(request->route());
+    return parts_.models.ListRouteChanges(*request);
   });
 }
 
@@ -64,13 +130,9 @@ grpc::ServerUnaryReactor* ServingService::DeleteModelVersion(
     grpc::CallbackServerContext* context,
     const v1::DeleteModelVersionRequest* request,
     v1::DeleteModelVersionResponse* response) {
-  return rpc::ReplyFrom(parts_.disk,
-                        *context,
-                        *response,
-                        [this, request]() -> absl::StatusOr<v1::DeleteModelVersionResponse> {
-                          RETURN_IF_ERROR(parts_.models.Delete(request->name()));
-                          return v1::DeleteModelVersionResponse();
-                        });
+  return rpc::ReplyFrom(parts_.disk, *context, *response, [this, context, request] {
+    return DeleteVersion(parts_, *context, request->name());
+  });
 }
 
 grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* context,

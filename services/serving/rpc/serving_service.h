@@ -4,11 +4,14 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include <grpcpp/grpcpp.h>
 
 #include "millrace/serving/v1/serving_service.grpc.pb.h"
 
+#include "common/audit/audit_log.h"
 #include "common/rpc/pool.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
@@ -24,7 +27,15 @@ struct ServingParts {
   ComputePool& compute;  // predictions that are too large for a reactor
   rpc::Pool& disk;       // everything that waits: uploads and the catalog
   std::int64_t upload_bytes_max = std::int64_t{1} << 30;
+  audit::AuditLog* audit = nullptr;  // where changes are written down; null: nowhere
 };
+
+/// What UploadModel does with the bytes of a complete upload: makes them the next version of
+/// `models/{id}`, audited as every change. On the disk pool.
+absl::StatusOr<v1::ModelVersion> AddModel(const ServingParts& parts,
+                                          const grpc::CallbackServerContext& context,
+                                          const std::string& id,
+                                          std::string_view bytes);
 
 /// Errors are those of the parts; proto/millrace/serving/v1 says what each call does. Thread-safe.
 class ServingService final : public v1::ServingService::CallbackService {
@@ -42,6 +53,12 @@ class ServingService final : public v1::ServingService::CallbackService {
   grpc::ServerUnaryReactor* SetRoute(grpc::CallbackServerContext* context,
                                      const v1::SetRouteRequest* request,
                                      v1::Route* response) override;
+  grpc::ServerUnaryReactor* GetRoute(grpc::CallbackServerContext* context,
+                                     const v1::GetRouteRequest* request,
+                                     v1::Route* response) override;
+  grpc::ServerUnaryReactor* ListRouteChanges(grpc::CallbackServerContext* context,
+                                             const v1::ListRouteChangesRequest* request,
+                                             v1::ListRouteChangesResponse* response) override;
   grpc::ServerUnaryReactor* DeleteModelVersion(grpc::CallbackServerContext* context,
                                                const v1::DeleteModelVersionRequest* request,
                                                v1::DeleteModelVersionResponse* response) override;

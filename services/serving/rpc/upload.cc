@@ -82,7 +82,7 @@ absl::Status Upload::TakeClose(const transfer::v1::Close& close) {
     return Cancelled("the upload was cancelled");
   }
   ASSIGN_OR_RETURN(const std::string bytes, parts_.repository.ReadStaged(*file_));
-  ASSIGN_OR_RETURN(response_, parts_.models.Add(model_, bytes));
+  ASSIGN_OR_RETURN(response_, AddModel(parts_, context_, model_, bytes));
   return absl::OkStatus();
 }
 

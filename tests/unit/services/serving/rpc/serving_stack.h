@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/audit/audit_log.h"
 #include "common/clock/clock.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/pool.h"
@@ -27,14 +28,17 @@ namespace millrace::serving {
 
 /// One service over one folder. Members die in the reverse order, the server first.
 struct ServingStack {
-  explicit ServingStack(const std::string& folder, std::int64_t upload_bytes_max = 1 << 20)
+  explicit ServingStack(const std::string& folder,
+                        std::int64_t upload_bytes_max = 1 << 20,
+                        audit::AuditLog* audit = nullptr)
       : repository(*Repository::Open(storage::PosixFileSystem(), folder, SystemClock())),
         models(*ServedModels::Open(*repository)),
         serving({.repository = *repository,
                  .models = *models,
                  .compute = compute,
                  .disk = disk,
-                 .upload_bytes_max = upload_bytes_max}),
+                 .upload_bytes_max = upload_bytes_max,
+                 .audit = audit}),
         inference(*models, compute),
         server(*rpc::Server::Start({}, {&serving, &inference})),
         stub(v1::ServingService::NewStub(server->InProcessChannel())),
