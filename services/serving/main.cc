@@ -17,6 +17,7 @@
 #include "common/storage/file_system.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/inference_service.h"
 #include "services/serving/rpc/permissions.h"
 #include "services/serving/rpc/serving_service.h"
@@ -63,7 +64,8 @@ absl::Status Run(const v1::ServingConfig& config) {
       const auto audit,
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
   ASSIGN_OR_RETURN(const auto models, ServedModels::Open(*repository));
-  rpc::Pool compute(config.compute_threads(), static_cast<std::size_t>(config.queue_max()));
+  ComputePool compute({.threads = config.compute_threads(),
+                       .waiting_max = static_cast<std::size_t>(config.queue_max())});
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
   ServingService serving({.repository = *repository,
                           .models = *models,

@@ -37,7 +37,18 @@ const std::vector<std::string>& Migrations() {
       "  version INTEGER NOT NULL,"
       "  percent INTEGER NOT NULL,"
       "  PRIMARY KEY (model, version),"
-      "  FOREIGN KEY (model, version) REFERENCES versions(model, number)) STRICT;"};
+      "  FOREIGN KEY (model, version) REFERENCES versions(model, number)) STRICT;",
+      "CREATE TABLE route_changes ("
+      "  sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
+      "  model TEXT NOT NULL REFERENCES models(id),"
+      "  time_us INTEGER NOT NULL,"
+      "  caller TEXT NOT NULL,"
+      "  route BLOB NOT NULL) STRICT;"
+      "CREATE INDEX route_changes_by_model ON route_changes (model, sequence);"
+      "CREATE TRIGGER route_changes_stay BEFORE UPDATE ON route_changes "
+      "BEGIN SELECT RAISE(ABORT, 'a route change is never changed'); END;"
+      "CREATE TRIGGER route_changes_remain BEFORE DELETE ON route_changes "
+      "BEGIN SELECT RAISE(ABORT, 'a route change is never removed'); END;"};
   return migrations;
 }
 
@@ -77,6 +88,29 @@ absl::Status ReplaceShares(const std::string& model,
   return absl::OkStatus();
 }
 
+// Where the traffic of a model without shares goes.
+std::vector<v1::RouteShare> AllTo(std::int32_t version) {
+  if (version == 0) {
+    return {};
+  }
+  v1::RouteShare share;
+  share.set_version(version);
+  share.set_percent(100);
+  return {share};
+}
+
+absl::StatusOr<v1::RouteChange> ChangeFromRow(const DatabaseRow& row) {
+  v1::RouteChange change;
+  change.set_sequence(IntegerOf(row[0]));
+  *change.mutable_time() =
+      google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(IntegerOf(row[1]));
+  change.set_caller(TextOf(row[2]));
+  if (!change.mutable_route()->ParseFromString(storage::BytesOf(row[3]))) {
+    return DataLoss("the catalog's route change {} cannot be parsed", change.sequence());
+  }
+  return change;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Repository>> Repository::Open(storage::FileSystem& files,
@@ -104,49 +138,84 @@ absl::StatusOr<std::string> Repository::ReadStaged(const storage::StagedFile& fi
 
 absl::StatusOr<VersionRecord> Repository::Add(const std::string& model,
                                               std::string_view bytes,
-                                              const model::v1::BundleManifest& manifest) {
+                                              const model::v1::BundleManifest& manifest,
+                                              const std::string& caller) {
   const std::lock_guard lock(changing_);
   // The blob first: a version in the catalog always has its bytes. A blob without a version is
   // removed at the next start.
   ASSIGN_OR_RETURN(const std::string sha256, blobs_->Put(bytes));
   VersionRecord record;
   const auto insert = [&]() -> absl::Status {
-    const auto size_bytes = static_cast<std::int64_t>(bytes.size());
-    ASSIGN_OR_RETURN(record, Insert(model, sha256, size_bytes, manifest.SerializeAsString()));
+    const NewVersion version = {.model = model,
+                                .sha256 = sha256,
+                                .size_bytes = static_cast<std::int64_t>(bytes.size()),
+                                .manifest = manifest.SerializeAsString()};
+    ASSIGN_OR_RETURN(record, Insert(version, caller));
     return absl::OkStatus();
   };
   RETURN_IF_ERROR(database_->Transact(insert));
   return record;
 }
 
-absl::StatusOr<VersionRecord> Repository::Insert(const std::string& model,
-                                                 const std::string& sha256,
-                                                 std::int64_t size_bytes,
-                                                 const std::string& manifest) {
+absl::StatusOr<VersionRecord> Repository::Insert(const NewVersion& version,
+                                                 const std::string& caller) {
   ASSIGN_OR_RETURN(const auto existing,
                    database_->Query("SELECT number FROM versions WHERE model = ? AND sha256 = ?",
-                                    {model, sha256}));
+                                    {version.model, version.sha256}));
   if (!existing.empty()) {
-    return RecordOf(model, IntegerOf(existing[0][0]), sha256);
+    return RecordOf(version.model, IntegerOf(existing[0][0]), version.sha256);
   }
   ASSIGN_OR_RETURN(const auto next,
                    database_->Query("INSERT INTO models VALUES (?, 2) ON CONFLICT (id) DO UPDATE "
                                     "SET next = next + 1 RETURNING next - 1",
-                                    {model}));
+                                    {version.model}));
   const std::int64_t number = IntegerOf(next[0][0]);
-  const auto now =
-      std::chrono::duration_cast<std::chrono::microseconds>(clock_.Now().time_since_epoch());
   RETURN_IF_ERROR(database_
                       ->Query("INSERT INTO versions (model, number, sha256, size_bytes, create_us, "
                               "manifest) VALUES (?, ?, ?, ?, ?, ?)",
-                              {model,
+                              {version.model,
                                number,
-                               sha256,
-                               size_bytes,
-                               static_cast<std::int64_t>(now.count()),
-                               storage::Blob{manifest}})
+                               version.sha256,
+                               version.size_bytes,
+                               NowMicroseconds(),
+                               storage::Blob{version.manifest}})
                       .status());
-  return RecordOf(model, number, sha256);
+  const VersionRecord record = RecordOf(version.model, number, version.sha256);
+  ASSIGN_OR_RETURN(const bool has_shares, HasShares(version.model));
+  if (!has_shares) {
+    RETURN_IF_ERROR(WriteChange(version.model, AllTo(record.number), caller));
+  }
+  return record;
+}
+
+std::int64_t Repository::NowMicroseconds() const {
+  return std::chrono::duration_cast<std::chrono::microseconds>(clock_.Now().time_since_epoch())
+      .count();
+}
+
+absl::StatusOr<bool> Repository::HasShares(const std::string& model) {
+  ASSIGN_OR_RETURN(const auto rows,
+                   database_->Query("SELECT 1 FROM shares WHERE model = ? LIMIT 1", {model}));
+  return !rows.empty();
+}
+
+absl::StatusOr<std::int32_t> Repository::Newest(const std::string& model) {
+  ASSIGN_OR_RETURN(
+      const auto rows,
+      database_->Query("SELECT COALESCE(MAX(number), 0) FROM versions WHERE model = ?", {model}));
+  return static_cast<std::int32_t>(IntegerOf(rows[0][0]));
+}
+
+absl::Status Repository::WriteChange(const std::string& model,
+                                     const std::vector<v1::RouteShare>& shares,
+                                     const std::string& caller) {
+  v1::Route route;
+  route.set_model(CollectionName("models", model));
+  route.mutable_shares()->Assign(shares.begin(), shares.end());
+  return database_
+      ->Query("INSERT INTO route_changes (model, time_us, caller, route) VALUES (?, ?, ?, ?)",
+              {model, NowMicroseconds(), caller, storage::Blob{route.SerializeAsString()}})
+      .status();
 }
 
 absl::StatusOr<std::string> Repository::Read(const VersionRecord& version) const {
@@ -179,8 +248,34 @@ absl::StatusOr<std::map<std::string, std::vector<v1::RouteShare>>> Repository::R
 }
 
 absl::Status Repository::SetRoute(const std::string& model,
-                                  const std::vector<v1::RouteShare>& shares) {
-  return database_->Transact([&] { return ReplaceShares(model, shares, *database_); });
+                                  const std::vector<v1::RouteShare>& shares,
+                                  const std::string& caller) {
+  return database_->Transact([&]() -> absl::Status {
+    RETURN_IF_ERROR(ReplaceShares(model, shares, *database_));
+    return WriteChange(model, shares, caller);
+  });
+}
+
+absl::StatusOr<std::vector<v1::RouteChange>> Repository::RouteChanges(const std::string& model,
+                                                                      std::int64_t before,
+                                                                      std::int32_t count) {
+  ASSIGN_OR_RETURN(const auto known,
+                   database_->Query("SELECT 1 FROM models WHERE id = ?", {model}));
+  if (known.empty()) {
+    return NotFound("there never was a model '{}'", model);
+  }
+  ASSIGN_OR_RETURN(const auto rows,
+                   database_->Query("SELECT sequence, time_us, caller, route FROM route_changes "
+                                    "WHERE model = ?1 AND (?2 = 0 OR sequence < ?2) "
+                                    "ORDER BY sequence DESC LIMIT ?3",
+                                    {model, before, static_cast<std::int64_t>(count)}));
+  std::vector<v1::RouteChange> changes;
+  changes.reserve(rows.size());
+  for (const DatabaseRow& row : rows) {
+    ASSIGN_OR_RETURN(v1::RouteChange change, ChangeFromRow(row));
+    changes.push_back(std::move(change));
+  }
+  return changes;
 }
 
 absl::StatusOr<v1::ModelVersion> Repository::Get(const std::string& model, std::int32_t number) {
@@ -235,15 +330,25 @@ absl::Status Repository::CheckUnrouted(const std::string& model, std::int32_t nu
                  "set a route without this version first");
 }
 
-absl::Status Repository::Delete(const std::string& model, std::int32_t number) {
+absl::Status Repository::RemoveVersion(const std::string& model, std::int32_t number) {
+  const DatabaseRow which = {model, static_cast<std::int64_t>(number)};
+  RETURN_IF_ERROR(
+      database_->Query("DELETE FROM shares WHERE model = ? AND version = ?", which).status());
+  return database_->Query("DELETE FROM versions WHERE model = ? AND number = ?", which).status();
+}
+
+absl::Status Repository::Delete(const std::string& model,
+                                std::int32_t number,
+                                const std::string& caller) {
   const std::lock_guard lock(changing_);
   RETURN_IF_ERROR(Get(model, number).status());
   const auto remove = [&]() -> absl::Status {
     RETURN_IF_ERROR(CheckUnrouted(model, number));
-    const DatabaseRow which = {model, static_cast<std::int64_t>(number)};
-    RETURN_IF_ERROR(
-        database_->Query("DELETE FROM shares WHERE model = ? AND version = ?", which).status());
-    return database_->Query("DELETE FROM versions WHERE model = ? AND number = ?", which).status();
+    RETURN_IF_ERROR(RemoveVersion(model, number));
+    ASSIGN_OR_RETURN(const bool has_shares, HasShares(model));
+    ASSIGN_OR_RETURN(const std::int32_t newest, Newest(model));
+    return has_shares || newest > number ? absl::OkStatus()
+                                         : WriteChange(model, AllTo(newest), caller);
   };
   RETURN_IF_ERROR(database_->Transact(remove));
   return RemoveUnusedBlobs();

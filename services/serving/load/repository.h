@@ -32,6 +32,13 @@ struct VersionRecord {
 
 /// Models, their versions and their routes under one folder: `models.db`, `blobs/` and `uploads/`.
 /// What a call acknowledged is on the medium. Thread-safe; calls wait for the disk.
+///
+/// A route's history is written in the transaction of the change that it tells of, and never
+/// changed or removed, not even with its model. It has an entry for every SetRoute(), with the
+/// shares as they were set, and one for every move of the traffic that nobody set: a model without
+/// shares has all its traffic at its newest version, so a new version takes it and the deletion of
+/// the newest gives it back to the one before. Such an entry has that version at 100 percent, or no
+/// share when no version is left. `caller` is who asked for the change.
 class Repository {
  public:
   /// Takes the folder's lock; removes what an interrupted upload or deletion left.
@@ -49,7 +56,8 @@ class Repository {
   /// that they already are. Numbers count from 1 and are never used again.
   absl::StatusOr<VersionRecord> Add(const std::string& model,
                                     std::string_view bytes,
-                                    const model::v1::BundleManifest& manifest);
+                                    const model::v1::BundleManifest& manifest,
+                                    const std::string& caller);
 
   /// The bytes of a bundle; DATA_LOSS when they are damaged, NOT_FOUND when they are gone.
   [[nodiscard]] absl::StatusOr<std::string> Read(const VersionRecord& version) const;
@@ -61,7 +69,15 @@ class Repository {
   absl::StatusOr<std::map<std::string, std::vector<v1::RouteShare>>> Routes();
 
   /// Replaces a model's shares. Requires: all versions exist.
-  absl::Status SetRoute(const std::string& model, const std::vector<v1::RouteShare>& shares);
+  absl::Status SetRoute(const std::string& model,
+                        const std::vector<v1::RouteShare>& shares,
+                        const std::string& caller);
+
+  /// Up to `count` entries of a model's history that are older than `before` (a sequence; 0: from
+  /// the newest), newest first. NOT_FOUND when there never was such a model.
+  absl::StatusOr<std::vector<v1::RouteChange>> RouteChanges(const std::string& model,
+                                                            std::int64_t before,
+                                                            std::int32_t count);
 
   /// One version without its traffic; NOT_FOUND.
   absl::StatusOr<v1::ModelVersion> Get(const std::string& model, std::int32_t number);
@@ -80,7 +96,7 @@ class Repository {
 
   /// Removes a version: NOT_FOUND, or FAILED_PRECONDITION while the model's route names it and
   /// another version could be named instead.
-  absl::Status Delete(const std::string& model, std::int32_t number);
+  absl::Status Delete(const std::string& model, std::int32_t number, const std::string& caller);
 
  private:
   Repository(storage::FileSystem& files,
@@ -92,11 +108,25 @@ class Repository {
         clock_(clock),
         lock_(std::move(lock)) {}
 
-  absl::StatusOr<VersionRecord> Insert(const std::string& model,
-                                       const std::string& sha256,
-                                       std::int64_t size_bytes,
-                                       const std::string& manifest);
+  // A new row of `versions`, without its number.
+  struct NewVersion {
+    std::string model;
+    std::string sha256;
+    std::int64_t size_bytes = 0;
+    std::string manifest;
+  };
+
+  // Those below are called inside a transaction.
+  absl::StatusOr<VersionRecord> Insert(const NewVersion& version, const std::string& caller);
   absl::Status CheckUnrouted(const std::string& model, std::int32_t number);
+  absl::Status RemoveVersion(const std::string& model, std::int32_t number);
+  absl::StatusOr<bool> HasShares(const std::string& model);
+  absl::StatusOr<std::int32_t> Newest(const std::string& model);  // 0: there is none
+  absl::Status WriteChange(const std::string& model,
+                           const std::vector<v1::RouteShare>& shares,
+                           const std::string& caller);
+
+  [[nodiscard]] std::int64_t NowMicroseconds() const;
   absl::Status RemoveUnusedBlobs();
 
   storage::FileSystem& files_;

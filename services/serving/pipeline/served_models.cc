@@ -28,6 +28,15 @@ absl::StatusOr<VersionedName> ParseVersion(std::string_view name) {
   return parsed;
 }
 
+// The id of a name that must be a model's alone.
+absl::StatusOr<std::string> ParseModel(std::string_view field, std::string_view name) {
+  ASSIGN_OR_RETURN(const VersionedName parsed, ParseVersionedName("models", field, name));
+  if (parsed.version != 0) {
+    return InvalidArgument("{} must be a model, models/{{model}}, found '{}'", field, name);
+  }
+  return parsed.id;
+}
+
 // A whole number in [1, the type's largest], or 0.
 template <typename Number>
 Number ParsePositive(std::string_view text) {
@@ -45,6 +54,23 @@ absl::StatusOr<std::int32_t> ParseNumber(std::string_view version) {
                            version.substr(0, 64));
   }
   return number;
+}
+
+// Where a page begins and how long it is.
+struct Page {
+  std::int64_t before = 0;  // 0: at the newest
+  std::int32_t size = 0;
+};
+
+absl::StatusOr<Page> ParsePage(std::int32_t page_size, std::string_view page_token) {
+  if (page_size < 0 || page_size > kPageMax) {
+    return InvalidArgument("page_size must be in [0, {}], found {}", kPageMax, page_size);
+  }
+  const auto before = ParsePositive<std::int64_t>(page_token);
+  if (before == 0 && !page_token.empty()) {
+    return InvalidArgument("page_token is none that was given out: '{}'", page_token.substr(0, 64));
+  }
+  return Page{.before = before, .size = page_size == 0 ? kPageDefault : page_size};
 }
 
 v1::PredictResponse HeadOf(const VersionRecord& record, const model::v1::BundleManifest& manifest) {
@@ -172,14 +198,16 @@ ServedModels::Slot ServedModels::Look(std::string_view id, std::string_view vers
   return Choose(*model, number == 0 ? model->route->preferred() : number);
 }
 
-absl::StatusOr<v1::ModelVersion> ServedModels::Add(const std::string& id, std::string_view bytes) {
+absl::StatusOr<v1::ModelVersion> ServedModels::Add(const std::string& id,
+                                                   std::string_view bytes,
+                                                   const std::string& caller) {
   if (!IsValidId(id)) {
     return InvalidArgument("a model's id must match [a-z0-9][a-z0-9_-]{{0,62}}, found '{}'",
                            id.substr(0, 64));
   }
   ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(bytes));
   const std::lock_guard lock(changing_);
-  ASSIGN_OR_RETURN(const VersionRecord record, repository_.Add(id, bytes, loaded.manifest));
+  ASSIGN_OR_RETURN(const VersionRecord record, repository_.Add(id, bytes, loaded.manifest, caller));
   const auto existing = ModelOf(id);
   Model next = existing == nullptr ? Model() : *existing;
   const auto slot = next.versions.find(record.number);
@@ -210,22 +238,14 @@ absl::StatusOr<v1::ModelVersion> ServedModels::Get(std::string_view name) {
 }
 
 absl::StatusOr<v1::ListModelsResponse> ServedModels::List(const v1::ListModelsRequest& request) {
-  if (request.page_size() < 0 || request.page_size() > kPageMax) {
-    return InvalidArgument("page_size must be in [0, {}], found {}", kPageMax, request.page_size());
-  }
-  const auto before = ParsePositive<std::int64_t>(request.page_token());
-  if (before == 0 && !request.page_token().empty()) {
-    return InvalidArgument("page_token is none that was given out: '{}'",
-                           request.page_token().substr(0, 64));
-  }
+  ASSIGN_OR_RETURN(const Page page, ParsePage(request.page_size(), request.page_token()));
   VersionedName only;
   if (!request.model().empty()) {
     ASSIGN_OR_RETURN(only, ParseVersionedName("models", "model", request.model()));
   }
-  const std::int32_t size = request.page_size() == 0 ? kPageDefault : request.page_size();
-  ASSIGN_OR_RETURN(auto listed, repository_.List(only.id, before, size + 1));
+  ASSIGN_OR_RETURN(auto listed, repository_.List(only.id, page.before, page.size + 1));
   v1::ListModelsResponse response;
-  if (listed.size() > static_cast<std::size_t>(size)) {
+  if (listed.size() > static_cast<std::size_t>(page.size)) {
     listed.pop_back();
     response.set_next_page_token(std::to_string(listed.back().key));
   }
@@ -239,13 +259,13 @@ absl::StatusOr<v1::ListModelsResponse> ServedModels::List(const v1::ListModelsRe
   return response;
 }
 
-absl::StatusOr<v1::Route> ServedModels::SetRoute(const v1::Route& route) {
-  ASSIGN_OR_RETURN(const VersionedName parsed,
-                   ParseVersionedName("models", "route.model", route.model()));
+absl::StatusOr<v1::Route> ServedModels::SetRoute(const v1::Route& route,
+                                                 const std::string& caller) {
+  ASSIGN_OR_RETURN(const std::string id, ParseModel("route.model", route.model()));
   const std::lock_guard lock(changing_);
-  const auto model = ModelOf(parsed.id);
+  const auto model = ModelOf(id);
   if (model == nullptr) {
-    return NoSuchModel(parsed.id);
+    return NoSuchModel(id);
   }
   const std::vector<v1::RouteShare> shares(route.shares().begin(), route.shares().end());
   for (const v1::RouteShare& share : shares) {
@@ -259,15 +279,44 @@ absl::StatusOr<v1::Route> ServedModels::SetRoute(const v1::Route& route) {
     numbers.push_back(number);
   }
   RETURN_IF_ERROR(Route::Create(shares, numbers).status());
-  RETURN_IF_ERROR(repository_.SetRoute(parsed.id, shares));
-  RETURN_IF_ERROR(Publish(parsed.id, *model, shares));
+  RETURN_IF_ERROR(repository_.SetRoute(id, shares, caller));
+  RETURN_IF_ERROR(Publish(id, *model, shares));
   return route;
 }
 
-absl::Status ServedModels::Delete(std::string_view name) {
+absl::StatusOr<v1::Route> ServedModels::GetRoute(std::string_view model) const {
+  ASSIGN_OR_RETURN(const std::string id, ParseModel("model", model));
+  const auto found = ModelOf(id);
+  if (found == nullptr) {
+    return NoSuchModel(id);
+  }
+  v1::Route route;
+  route.set_model(CollectionName("models", id));
+  const std::vector<v1::RouteShare>& shares = found->route->shares();
+  route.mutable_shares()->Assign(shares.begin(), shares.end());
+  return route;
+}
+
+absl::StatusOr<v1::ListRouteChangesResponse> ServedModels::ListRouteChanges(
+    const v1::ListRouteChangesRequest& request) {
+  ASSIGN_OR_RETURN(const Page page, ParsePage(request.page_size(), request.page_token()));
+  ASSIGN_OR_RETURN(const std::string id, ParseModel("model", request.model()));
+  ASSIGN_OR_RETURN(auto changes, repository_.RouteChanges(id, page.before, page.size + 1));
+  v1::ListRouteChangesResponse response;
+  if (changes.size() > static_cast<std::size_t>(page.size)) {
+    changes.pop_back();
+    response.set_next_page_token(std::to_string(changes.back().sequence()));
+  }
+  for (v1::RouteChange& change : changes) {
+    *response.add_changes() = std::move(change);
+  }
+  return response;
+}
+
+absl::Status ServedModels::Delete(std::string_view name, const std::string& caller) {
   ASSIGN_OR_RETURN(const VersionedName parsed, ParseVersion(name));
   const std::lock_guard lock(changing_);
-  RETURN_IF_ERROR(repository_.Delete(parsed.id, parsed.version));
+  RETURN_IF_ERROR(repository_.Delete(parsed.id, parsed.version, caller));
   const auto model = ModelOf(parsed.id);
   if (model == nullptr || model->versions.size() == 1) {
     Table next = *table();

@@ -76,8 +76,10 @@ class ServedModels {
       std::string_view version) const;
 
   /// Verifies, warms and stores a bundle, then lets it serve. INVALID_ARGUMENT for a bad id, or
-  /// what LoadModel() says.
-  absl::StatusOr<v1::ModelVersion> Add(const std::string& id, std::string_view bytes);
+  /// what LoadModel() says. Here and below `caller` is who asked: for the history of the route.
+  absl::StatusOr<v1::ModelVersion> Add(const std::string& id,
+                                       std::string_view bytes,
+                                       const std::string& caller = {});
 
   /// A version, or of a model's name the one that its route prefers.
   absl::StatusOr<v1::ModelVersion> Get(std::string_view name);
@@ -85,9 +87,16 @@ class ServedModels {
   absl::StatusOr<v1::ListModelsResponse> List(const v1::ListModelsRequest& request);
 
   /// FAILED_PRECONDITION for a version that could not be loaded; else as Route::Create().
-  absl::StatusOr<v1::Route> SetRoute(const v1::Route& route);
+  absl::StatusOr<v1::Route> SetRoute(const v1::Route& route, const std::string& caller = {});
 
-  absl::Status Delete(std::string_view name);
+  /// The route of `models/{model}` as it was set.
+  [[nodiscard]] absl::StatusOr<v1::Route> GetRoute(std::string_view model) const;
+
+  /// The history of a model's route, as Repository keeps it; also that of a model which is gone.
+  absl::StatusOr<v1::ListRouteChangesResponse> ListRouteChanges(
+      const v1::ListRouteChangesRequest& request);
+
+  absl::Status Delete(std::string_view name, const std::string& caller = {});
 
   /// Numbers of a model's versions, ascending; empty when there is no such model.
   [[nodiscard]] std::vector<std::int32_t> VersionsOf(std::string_view id) const;

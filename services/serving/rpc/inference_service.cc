@@ -48,7 +48,7 @@ absl::Status Infer(const ServedVersion& version,
 
 }  // namespace
 
-InferenceService::InferenceService(const ServedModels& models, rpc::Pool& compute)
+InferenceService::InferenceService(const ServedModels& models, ComputePool& compute)
     : models_(models),
       compute_(compute) {
   SetMessageAllocatorFor_ModelInfer(&infer_messages_);
@@ -114,10 +114,13 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerConte
   }
   const double microseconds =
       (*version)->predictor().EstimateMicroseconds(ClaimedRows(*request), 0);
-  return Compute(
-      *context, compute_, microseconds, [version = *std::move(version), request, response] {
-        return Infer(*version, *request, *response);
-      });
+  return Compute(*context,
+                 compute_,
+                 *request,
+                 microseconds,
+                 [version = *std::move(version), request, response] {
+                   return Infer(*version, *request, *response);
+                 });
 }
 
 }  // namespace millrace::serving

@@ -4,9 +4,9 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include "common/rpc/pool.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
 #include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/message_pool.h"
 
 namespace millrace::serving {
@@ -18,7 +18,7 @@ namespace millrace::serving {
 class InferenceService final : public inference::GRPCInferenceService::CallbackService {
  public:
   /// Owns neither; both must outlive the server. `compute` takes what is too large for a reactor.
-  InferenceService(const ServedModels& models, rpc::Pool& compute);
+  InferenceService(const ServedModels& models, ComputePool& compute);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -41,7 +41,7 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
 
  private:
   const ServedModels& models_;
-  rpc::Pool& compute_;
+  ComputePool& compute_;
   MessagePool<inference::ModelInferRequest, inference::ModelInferResponse> infer_messages_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/rpc/access.h"
 #include "common/rpc/reply.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
@@ -23,6 +24,15 @@ absl::Status Answer(const ServedVersion& version,
   }
   return version.predictor().Predict(
       request.columns(), request.rows(), *response.mutable_predictions());
+}
+
+absl::StatusOr<v1::DeleteModelVersionResponse> DeleteVersion(
+    const ServingParts& parts,
+    const grpc::CallbackServerContext& context,
+    const std::string& name) {
+  RETURN_IF_ERROR(CheckWanted(context));
+  RETURN_IF_ERROR(parts.models.Delete(name, rpc::Caller(context)));
+  return v1::DeleteModelVersionResponse();
 }
 
 }  // namespace
@@ -55,8 +65,25 @@ grpc::ServerUnaryReactor* ServingService::GetModel(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* ServingService::SetRoute(grpc::CallbackServerContext* context,
                                                    const v1::SetRouteRequest* request,
                                                    v1::Route* response) {
+  return rpc::ReplyFrom(
+      parts_.disk, *context, *response, [this, context, request]() -> absl::StatusOr<v1::Route> {
+        RETURN_IF_ERROR(CheckWanted(*context));
+        return parts_.models.SetRoute(request->route(), rpc::Caller(*context));
+      });
+}
+
+grpc::ServerUnaryReactor* ServingService::GetRoute(grpc::CallbackServerContext* context,
+                                                   const v1::GetRouteRequest* request,
+                                                   v1::Route* response) {
+  return rpc::Reply(*context, parts_.models.GetRoute(request->model()), *response);
+}
+
+grpc::ServerUnaryReactor* ServingService::ListRouteChanges(
+    grpc::CallbackServerContext* context,
+    const v1::ListRouteChangesRequest* request,
+    v1::ListRouteChangesResponse* response) {
   return rpc::ReplyFrom(parts_.disk, *context, *response, [this, request] {
-    return parts_.models.SetRoute(request->route());
+    return parts_.models.ListRouteChanges(*request);
   });
 }
 
@@ -64,13 +91,9 @@ grpc::ServerUnaryReactor* ServingService::DeleteModelVersion(
     grpc::CallbackServerContext* context,
     const v1::DeleteModelVersionRequest* request,
     v1::DeleteModelVersionResponse* response) {
-  return rpc::ReplyFrom(parts_.disk,
-                        *context,
-                        *response,
-                        [this, request]() -> absl::StatusOr<v1::DeleteModelVersionResponse> {
-                          RETURN_IF_ERROR(parts_.models.Delete(request->name()));
-                          return v1::DeleteModelVersionResponse();
-                        });
+  return rpc::ReplyFrom(parts_.disk, *context, *response, [this, context, request] {
+    return DeleteVersion(parts_, *context, request->name());
+  });
 }
 
 grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* context,
@@ -82,10 +105,13 @@ grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* c
   }
   const double microseconds =
       (*version)->predictor().EstimateMicroseconds(request->rows_size(), request->columns_size());
-  return Compute(
-      *context, parts_.compute, microseconds, [version = *std::move(version), request, response] {
-        return Answer(*version, *request, *response);
-      });
+  return Compute(*context,
+                 parts_.compute,
+                 *request,
+                 microseconds,
+                 [version = *std::move(version), request, response] {
+                   return Answer(*version, *request, *response);
+                 });
 }
 
 }  // namespace millrace::serving

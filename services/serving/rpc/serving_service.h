@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include <grpcpp/grpcpp.h>
 
@@ -12,6 +14,7 @@
 #include "common/rpc/pool.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/message_pool.h"
 
 namespace millrace::serving {
@@ -20,8 +23,8 @@ namespace millrace::serving {
 struct ServingParts {
   Repository& repository;
   ServedModels& models;
-  rpc::Pool& compute;  // predictions that are too large for a reactor
-  rpc::Pool& disk;     // everything that waits: uploads and the catalog
+  ComputePool& compute;  // predictions that are too large for a reactor
+  rpc::Pool& disk;       // everything that waits: uploads and the catalog
   std::int64_t upload_bytes_max = std::int64_t{1} << 30;
 };
 
@@ -41,6 +44,12 @@ class ServingService final : public v1::ServingService::CallbackService {
   grpc::ServerUnaryReactor* SetRoute(grpc::CallbackServerContext* context,
                                      const v1::SetRouteRequest* request,
                                      v1::Route* response) override;
+  grpc::ServerUnaryReactor* GetRoute(grpc::CallbackServerContext* context,
+                                     const v1::GetRouteRequest* request,
+                                     v1::Route* response) override;
+  grpc::ServerUnaryReactor* ListRouteChanges(grpc::CallbackServerContext* context,
+                                             const v1::ListRouteChangesRequest* request,
+                                             v1::ListRouteChangesResponse* response) override;
   grpc::ServerUnaryReactor* DeleteModelVersion(grpc::CallbackServerContext* context,
                                                const v1::DeleteModelVersionRequest* request,
                                                v1::DeleteModelVersionResponse* response) override;

@@ -1,6 +1,7 @@
 #include "services/serving/rpc/upload.h"
 
 #include "common/resource/name.h"
+#include "common/rpc/access.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 
@@ -82,7 +83,7 @@ absl::Status Upload::TakeClose(const transfer::v1::Close& close) {
     return Cancelled("the upload was cancelled");
   }
   ASSIGN_OR_RETURN(const std::string bytes, parts_.repository.ReadStaged(*file_));
-  ASSIGN_OR_RETURN(response_, parts_.models.Add(model_, bytes));
+  ASSIGN_OR_RETURN(response_, parts_.models.Add(model_, bytes, rpc::Caller(context_)));
   return absl::OkStatus();
 }
 

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include <fmt/core.h>
+
 #include "common/model/bundle.h"
 #include "common/network/network.h"
 #include "common/status/check.h"
@@ -76,13 +78,14 @@ void AddDense(int units, model::v1::Activation activation, model::v1::NetworkSpe
 
 }  // namespace
 
-std::string ReferenceBundle() {
+std::string ReferenceBundle(const std::vector<int>& hidden) {
   model::Bundle bundle;
   FillTransforms(bundle.manifest);
   FillLineage(*bundle.manifest.mutable_lineage());
   auto& spec = *bundle.manifest.mutable_training()->mutable_network();
-  AddDense(64, model::v1::ACTIVATION_RELU, spec);
-  AddDense(32, model::v1::ACTIVATION_RELU, spec);
+  for (const int units : hidden) {
+    AddDense(units, model::v1::ACTIVATION_RELU, spec);
+  }
   AddDense(1, model::v1::ACTIVATION_SIGMOID, spec);
   const auto network = network::Network::Create(spec, kFeatures);
   CHECK(network.ok());
@@ -96,32 +99,34 @@ std::string ReferenceBundle() {
   return *bytes;
 }
 
-v1::PredictRequest ReferencePredictRequest() {
+v1::PredictRequest ReferencePredictRequest(const std::string& id, int rows) {
   v1::PredictRequest request;
-  request.set_model("models/reference");
-  schema::v1::Row& row = *request.add_rows();
-  int i = 0;
+  request.set_model(fmt::format("models/{}", id));
   for (const std::string& name : FeatureNames()) {
     request.add_columns(name);
-    row.add_values()->set_number(3.25 * ++i);
+  }
+  for (int i = 0; i < rows; ++i) {
+    schema::v1::Row& row = *request.add_rows();
+    for (int column = 1; column <= kFeatures; ++column) {
+      row.add_values()->set_number(3.25 * column);
+    }
   }
   return request;
 }
 
-inference::ModelInferRequest ReferenceInferRequest() {
+inference::ModelInferRequest ReferenceInferRequest(const std::string& id, int rows) {
   inference::ModelInferRequest request;
-  request.set_model_name("reference");
+  request.set_model_name(id);
   auto& input = *request.add_inputs();
   input.set_name("features");
   input.set_datatype("FP32");
-  input.add_shape(1);
+  input.add_shape(rows);
   input.add_shape(kFeatures);
-  std::vector<float> row(kFeatures);
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    row[i] = 0.03F * static_cast<float>(i);
+  std::vector<float> x(static_cast<std::size_t>(rows) * kFeatures);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = 0.03F * static_cast<float>(i % kFeatures);
   }
-  request.add_raw_input_contents(reinterpret_cast<const char*>(row.data()),
-                                 row.size() * sizeof(float));
+  request.add_raw_input_contents(reinterpret_cast<const char*>(x.data()), x.size() * sizeof(float));
   return request;
 }
 

@@ -30,6 +30,7 @@
 #include "inference/open_inference_grpc.grpc.pb.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/inference_service.h"
 #include "services/serving/rpc/serving_service.h"
 #include "tests/bench/serving/load.h"
@@ -92,7 +93,7 @@ void Serve(const std::string& folder, int tell, int until) {
   const auto models = ServedModels::Open(**repository);
   CHECK(models.ok());
   CHECK((*models)->Add("reference", ReferenceBundle()).ok());
-  rpc::Pool compute(2, 256);
+  ComputePool compute({.threads = 2});
   rpc::Pool disk(1, 16);
   ServingService serving(
       {.repository = **repository, .models = **models, .compute = compute, .disk = disk});

@@ -244,6 +244,62 @@ TEST_F(ServedModelsTest, ListsInPages) {
   EXPECT_EQ(models_->List({})->models_size(), 6);
 }
 
+TEST_F(ServedModelsTest, TellsARouteAsItWasSet) {
+  Add("m", 1);
+  Add("m", 2);
+  EXPECT_EQ(models_->GetRoute("models/m")->shares_size(), 0) << "the newest has everything";
+  ASSERT_TRUE(SetRoute("models/m", {{1, 10}, {2, 90}}).ok());
+
+  const auto route = models_->GetRoute("models/m");
+
+  ASSERT_TRUE(route.ok()) << route.status();
+  EXPECT_EQ(route->model(), "models/m");
+  ASSERT_EQ(route->shares_size(), 2);
+  EXPECT_EQ(route->shares(1).version(), 2);
+  EXPECT_EQ(route->shares(1).percent(), 90);
+  EXPECT_EQ(models_->GetRoute("models/n").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(models_->GetRoute("m").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(ServedModelsTest, ARouteBelongsToAModelNotToAVersion) {
+  Add("m", 1);
+  const auto set = SetRoute("models/m/versions/1", {{1, 100}});
+  EXPECT_EQ(set.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(Message(set.status())), HasSubstr("route.model must be a model"));
+  EXPECT_EQ(models_->GetRoute("models/m/versions/1").status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(ServedModelsTest, ListsTheHistoryOfARouteInPages) {
+  Add("m", 1);
+  Add("n", 1);
+  Add("m", 2);
+  ASSERT_TRUE(SetRoute("models/m", {{1, 100}}).ok());
+  v1::ListRouteChangesRequest request;
+  request.set_model("models/m");
+  request.set_page_size(2);
+  const auto newest = models_->ListRouteChanges(request);
+  ASSERT_TRUE(newest.ok()) << newest.status();
+  ASSERT_EQ(newest->changes_size(), 2);
+  EXPECT_EQ(newest->changes(0).sequence(), 4);
+  EXPECT_EQ(newest->changes(0).route().shares(0).version(), 1);
+  EXPECT_EQ(newest->changes(1).sequence(), 3);
+
+  request.set_page_token(newest->next_page_token());
+  const auto oldest = models_->ListRouteChanges(request);
+  ASSERT_TRUE(oldest.ok()) << oldest.status();
+  ASSERT_EQ(oldest->changes_size(), 1);
+  EXPECT_EQ(oldest->changes(0).sequence(), 1);
+  EXPECT_EQ(oldest->next_page_token(), "");
+
+  request.set_page_token("x");
+  EXPECT_THAT(std::string(Message(models_->ListRouteChanges(request).status())),
+              HasSubstr("page_token"));
+  request.clear_page_token();
+  request.set_model("models/o");
+  EXPECT_EQ(models_->ListRouteChanges(request).status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(ServedModelsTest, RefusesAPageThatIsNone) {
   v1::ListModelsRequest request;
   request.set_page_size(1'001);

@@ -1,5 +1,6 @@
 #include "services/serving/rpc/compute.h"
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -9,6 +10,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
+#include "tests/unit/services/serving/rpc/blocker.h"
 
 namespace millrace::serving {
 namespace {
@@ -18,22 +20,48 @@ using testing::HasSubstr;
 // Computes as it is told to.
 class ComputingService final : public inference::GRPCInferenceService::CallbackService {
  public:
-  double microseconds = 0;
-  rpc::Pool pool{1, 1};
+  double microseconds = 1'000;
+  bool late = false;  // whether a call reaches Compute() only after its deadline
+  ComputePool pool{{.threads = 1, .waiting_max = 1}};
   std::thread::id arrived;
   std::thread::id worked;
+  std::atomic<int> arrival_count = 0;
   std::atomic<int> work_count = 0;
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
-                                       const inference::ServerLiveRequest* /*request*/,
+                                       const inference::ServerLiveRequest* request,
                                        inference::ServerLiveResponse* /*response*/) override {
     arrived = std::this_thread::get_id();
-    return Compute(*context, pool, microseconds, [this] {
+    ++arrival_count;
+    while (late && std::chrono::system_clock::now() <= context->deadline()) {
+      std::this_thread::yield();
+    }
+    return Compute(*context, pool, *request, microseconds, [this] {
       worked = std::this_thread::get_id();
       ++work_count;
       return absl::OkStatus();
     });
   }
+};
+
+// A call that goes on while the test does.
+class OpenCall {
+ public:
+  explicit OpenCall(inference::GRPCInferenceService::Stub& stub) {
+    rpc::SetDeadline(context_, std::chrono::seconds(60));
+    status_ = std::async(std::launch::async, [this, &stub] {
+      inference::ServerLiveResponse response;
+      return stub.ServerLive(&context_, {}, &response);
+    });
+  }
+
+  void Cancel() { context_.TryCancel(); }
+
+  grpc::Status Result() { return status_.get(); }
+
+ private:
+  grpc::ClientContext context_;
+  std::future<grpc::Status> status_;
 };
 
 class ComputeTest : public testing::Test {
@@ -45,29 +73,16 @@ class ComputeTest : public testing::Test {
     return stub_->ServerLive(&context, {}, &response);
   }
 
+  void AwaitLoad(std::size_t load) const {
+    while (service_.pool.load() != load) {
+      std::this_thread::yield();
+    }
+  }
+
   ComputingService service_;
   std::unique_ptr<rpc::Server> server_ = *rpc::Server::Start({}, {&service_});
   std::unique_ptr<inference::GRPCInferenceService::Stub> stub_ =
       inference::GRPCInferenceService::NewStub(server_->InProcessChannel());
-};
-
-// Keeps the only thread of the pool until released.
-class Blocker {
- public:
-  explicit Blocker(rpc::Pool& pool) {
-    std::promise<void> began;
-    EXPECT_TRUE(pool.Submit([this, &began] {
-                      began.set_value();
-                      release_.get_future().wait();
-                    })
-                    .ok());
-    began.get_future().wait();
-  }
-
-  void Release() { release_.set_value(); }
-
- private:
-  std::promise<void> release_;
 };
 
 TEST_F(ComputeTest, ShortWorkRunsWhereTheCallArrives) {
@@ -82,27 +97,69 @@ TEST_F(ComputeTest, LongWorkRunsInThePool) {
   EXPECT_NE(service_.worked, service_.arrived);
 }
 
-TEST_F(ComputeTest, AFullQueueAnswersAtOnceAndShortWorkDoesNotOvertake) {
-  Blocker blocker(service_.pool);
-  ASSERT_TRUE(service_.pool.Submit([] {}).ok());  // the one place in the queue
+TEST_F(ComputeTest, ShortWorkDoesNotWaitForLongWork) {
+  const Blocker blocker(service_.pool);
+  OpenCall waits(*stub_);
+  AwaitLoad(2);
+  service_.microseconds = 49;
+
+  EXPECT_TRUE(Call().ok());
+  EXPECT_EQ(service_.work_count, 1);
+  waits.Cancel();
+  EXPECT_EQ(waits.Result().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(ComputeTest, AFullQueueAnswersAtOnce) {
+  const Blocker blocker(service_.pool);
+  OpenCall waits(*stub_);
+  AwaitLoad(2);
 
   const grpc::Status status = Call();
 
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(status.error_message(), HasSubstr("the queue is full"));
-  blocker.Release();
+  waits.Cancel();
+  EXPECT_EQ(waits.Result().error_code(), grpc::StatusCode::CANCELLED);
 }
 
-TEST_F(ComputeTest, WorkThatNobodyWaitsForAnyMoreIsNotDone) {
-  service_.microseconds = 1'000;
+TEST_F(ComputeTest, ACancelledCallFreesItsPlaceInTheQueueAndIsNotComputed) {
   {
-    Blocker blocker(service_.pool);
-    EXPECT_EQ(Call(std::chrono::milliseconds(30)).error_code(),
-              grpc::StatusCode::DEADLINE_EXCEEDED);
-    blocker.Release();
-    server_->Stop(std::chrono::seconds(60));  // returns when the call has ended
-  }
+    const Blocker blocker(service_.pool);
+    OpenCall cancelled(*stub_);
+    AwaitLoad(2);
+    cancelled.Cancel();
+    EXPECT_EQ(cancelled.Result().error_code(), grpc::StatusCode::CANCELLED);
+    AwaitLoad(1);
 
+    OpenCall next(*stub_);
+    AwaitLoad(2);
+    EXPECT_EQ(service_.work_count, 0);
+    next.Cancel();
+    next.Result();
+    AwaitLoad(1);
+  }
+  EXPECT_TRUE(Call().ok());
+  EXPECT_EQ(service_.work_count, 1);
+}
+
+TEST_F(ComputeTest, ACallWhoseDeadlinePassesInTheQueueFreesItsPlaceAndIsNotComputed) {
+  const Blocker blocker(service_.pool);
+  EXPECT_EQ(Call(std::chrono::milliseconds(50)).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  AwaitLoad(1);  // although the thread is not free
+  EXPECT_EQ(service_.work_count, 0);
+}
+
+TEST_F(ComputeTest, ACallThatArrivesAfterItsDeadlineIsNotComputed) {
+  service_.late = true;
+  for (const double microseconds : {1.0, 1'000.0}) {
+    service_.microseconds = microseconds;
+    while (service_.arrival_count == 0) {  // some may end before they arrive
+      EXPECT_EQ(Call(std::chrono::milliseconds(30)).error_code(),
+                grpc::StatusCode::DEADLINE_EXCEEDED);
+    }
+    service_.arrival_count = 0;
+  }
+  server_->Stop(std::chrono::seconds(60));  // returns when the calls have ended
   EXPECT_EQ(service_.work_count, 0);
 }
 

@@ -1,8 +1,10 @@
 #include "services/serving/rpc/serving_service.h"
 
 #include <atomic>
+#include <fstream>
 #include <map>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,6 +16,7 @@
 namespace millrace::serving {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -153,6 +156,104 @@ TEST_F(ServingServiceTest, RoutesAndDeletesAsTheContractSays) {
   request.set_name("models/m/versions/2");
   Call other;
   EXPECT_TRUE(stack_->stub->DeleteModelVersion(&other.context, request, &response).ok());
+}
+
+TEST_F(ServingServiceTest, TellsTheRouteAndItsHistory) {
+  Add("m", SmallBytes(1));
+  Add("m", SmallBytes(2));
+  ASSERT_TRUE(SetRoute({{1, 100}}).ok());
+
+  Call get_call;
+  v1::GetRouteRequest get;
+  get.set_model("models/m");
+  v1::Route route;
+  ASSERT_TRUE(stack_->stub->GetRoute(&get_call.context, get, &route).ok());
+  ASSERT_EQ(route.shares_size(), 1);
+  EXPECT_EQ(route.shares(0).version(), 1);
+
+  Call list_call;
+  v1::ListRouteChangesRequest list;
+  list.set_model("models/m");
+  v1::ListRouteChangesResponse response;
+  ASSERT_TRUE(stack_->stub->ListRouteChanges(&list_call.context, list, &response).ok());
+  ASSERT_EQ(response.changes_size(), 3);
+  EXPECT_EQ(response.changes(0).caller(), "anonymous");
+  EXPECT_EQ(response.changes(0).route().shares(0).version(), 1);
+  EXPECT_EQ(response.changes(1).route().shares(0).version(), 2);
+
+  Call unknown_call;
+  get.set_model("models/n");
+  EXPECT_EQ(stack_->stub->GetRoute(&unknown_call.context, get, &route).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(ServingServiceTest, EveryChangeIsInTheAuditLogWithItsCallerAndRequest) {
+  const std::string audit_folder = folder_.path() + "/audit";
+  const auto log = audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), audit_folder);
+  ASSERT_TRUE(log.ok()) << log.status();
+  stack_.reset();
+  stack_ = std::make_unique<ServingStack>(folder_.path(), 1 << 20, log->get());
+  Add("m", SmallBytes(1));  // not by a call
+  Call route_call;
+  route_call.context.AddMetadata("x-request-id", "r-1");
+  v1::SetRouteRequest set;
+  set.mutable_route()->set_model("models/m");
+  v1::Route route;
+  ASSERT_TRUE(stack_->stub->SetRoute(&route_call.context, set, &route).ok());
+  Call delete_call;
+  v1::DeleteModelVersionRequest remove;
+  remove.set_name("models/m/versions/9");
+  v1::DeleteModelVersionResponse removed;
+  ASSERT_FALSE(stack_->stub->DeleteModelVersion(&delete_call.context, remove, &removed).ok());
+
+  std::ifstream stream(audit_folder + "/00000001.jsonl");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  EXPECT_THAT(lines,
+              ElementsAre(AllOf(HasSubstr("ServingService/SetRoute"),
+                                HasSubstr(R"("caller":"anonymous")"),
+                                HasSubstr(R"("request_id":"r-1")"),
+                                HasSubstr(R"("resource":"models/m")"),
+                                HasSubstr(R"("outcome":"OK")")),
+                          AllOf(HasSubstr("ServingService/DeleteModelVersion"),
+                                HasSubstr(R"("resource":"models/m/versions/9")"),
+                                HasSubstr("NOT_FOUND: there is no models/m/versions/9"))));
+  stack_.reset();
+}
+
+TEST_F(ServingServiceTest, AnUploadIsInTheAuditLogAndInTheHistory) {
+  const std::string audit_folder = folder_.path() + "/audit";
+  const auto log = audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), audit_folder);
+  ASSERT_TRUE(log.ok()) << log.status();
+  stack_.reset();
+  stack_ = std::make_unique<ServingStack>(folder_.path(), 1 << 20, log->get());
+  const std::string bytes = SmallBytes(1);
+  Call call;
+  v1::ModelVersion version;
+  const auto writer = stack_->stub->UploadModel(&call.context, &version);
+  v1::UploadModelRequest message;
+  message.mutable_header()->set_model("models/m");
+  ASSERT_TRUE(writer->Write(message));
+  message.mutable_chunk()->set_data(bytes);
+  ASSERT_TRUE(writer->Write(message));
+  message.mutable_close()->set_size_bytes(static_cast<std::int64_t>(bytes.size()));
+  message.mutable_close()->set_sha256(storage::Sha256Of(bytes));
+  ASSERT_TRUE(writer->Write(message));
+  writer->WritesDone();
+  ASSERT_TRUE(writer->Finish().ok());
+
+  std::ifstream stream(audit_folder + "/00000001.jsonl");
+  std::string line;
+  ASSERT_TRUE(std::getline(stream, line));
+  EXPECT_THAT(line,
+              AllOf(HasSubstr("ServingService/UploadModel"),
+                    HasSubstr(R"("resource":"models/m/versions/1")")));
+  v1::ListRouteChangesRequest list;
+  list.set_model("models/m");
+  EXPECT_EQ(stack_->models->ListRouteChanges(list)->changes(0).caller(), "anonymous");
+  stack_.reset();
 }
 
 TEST_F(ServingServiceTest, ListsAndGetsVersions) {

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/audit/audit_log.h"
 #include "common/clock/clock.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/pool.h"
@@ -18,7 +19,9 @@
 #include "inference/open_inference_grpc.grpc.pb.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
+#include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/inference_service.h"
+#include "services/serving/rpc/permissions.h"
 #include "services/serving/rpc/serving_service.h"
 #include "tests/unit/services/serving/small_bundle.h"
 
@@ -26,7 +29,9 @@ namespace millrace::serving {
 
 /// One service over one folder. Members die in the reverse order, the server first.
 struct ServingStack {
-  explicit ServingStack(const std::string& folder, std::int64_t upload_bytes_max = 1 << 20)
+  explicit ServingStack(const std::string& folder,
+                        std::int64_t upload_bytes_max = 1 << 20,
+                        audit::AuditLog* audit = nullptr)
       : repository(*Repository::Open(storage::PosixFileSystem(), folder, SystemClock())),
         models(*ServedModels::Open(*repository)),
         serving({.repository = *repository,
@@ -35,13 +40,14 @@ struct ServingStack {
                  .disk = disk,
                  .upload_bytes_max = upload_bytes_max}),
         inference(*models, compute),
-        server(*rpc::Server::Start({}, {&serving, &inference})),
+        server(*rpc::Server::Start({.permissions = ServingPermissions(), .audit = audit},
+                                   {&serving, &inference})),
         stub(v1::ServingService::NewStub(server->InProcessChannel())),
         oip(inference::GRPCInferenceService::NewStub(server->InProcessChannel())) {}
 
   std::unique_ptr<Repository> repository;
   std::unique_ptr<ServedModels> models;
-  rpc::Pool compute{2, 16};
+  ComputePool compute{{.threads = 2, .waiting_max = 16}};
   rpc::Pool disk{2, 64};
   ServingService serving;
   InferenceService inference;
