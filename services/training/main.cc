@@ -67,6 +67,9 @@ ExecutorOptions OptionsOf(const v1::TrainingConfig& config, const std::string& f
   options.workers_max = config.workers_max();
   options.runs_max = static_cast<std::size_t>(config.runs_max());
   options.examples_bytes_max = config.examples_bytes_max();
+  options.checkpoint_seconds = config.checkpoint_seconds();
+  options.tls = config.tls();
+  options.token_file = config.token_file();
   return options;
 }
 
