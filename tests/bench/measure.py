@@ -15,6 +15,7 @@ from programs import BIN, ROOT, Benchmark, Failed, Peer, best, output_of, take_t
 from table import Row, markdown
 
 PAGE = os.path.join(ROOT, "docs", "benchmarks.md")
+PARTS = ["training", "runs", "serving", "import"]
 COUNTS = (1, 2)  # threads that are tried
 LOSS_TOLERANCE = 0.03  # of ours
 
@@ -41,15 +42,17 @@ JOBS = [
     Job("images", "784-512-256-10, batch 128, Adam", "samples", 5, 0.95),
 ]
 
-# name, environment, script, arguments after folder and threads, whether the floor counts
+# Name, environment, script, its arguments after folder and threads, whether a floor counts it.
 TRAINING_PEERS = [
     ("JAX VERSION, epoch in lax.scan", "main", "jax_epoch.py", (1,), True),
     ("JAX VERSION, epoch in lax.scan, 4 steps unrolled", "main", "jax_epoch.py", (4,), True),
     ("JAX VERSION, jitted step", "main", "jax_step.py", (), False),
-    ("Keras VERSION on JAX, jit, 100 steps", "main", "keras_fit.py", ("jax", 100), False),
-    ("Keras VERSION on TensorFlow, jit, 100 steps", "main", "keras_fit.py", ("tensorflow", 100), False),
-    ("Keras VERSION on TensorFlow, plain fit", "main", "keras_fit.py", ("tensorflow", 0), False),
-    ("PyTorch VERSION", "torch", "torch_eager.py", (), False),
+    ("Keras VERSION, JAX, jit, 100 steps a call", "main", "keras_fit.py", ("jax", 100), False),
+    ("Keras VERSION, TensorFlow, jit, 100 steps a call", "main", "keras_fit.py",
+     ("tensorflow", 100), False),
+    ("Keras VERSION, TensorFlow, fit() as it comes", "main", "keras_fit.py",
+     ("tensorflow", 0), False),
+    ("PyTorch VERSION, eager, fused Adam", "torch", "torch_eager.py", (), False),
 ]
 
 
@@ -251,8 +254,8 @@ def importing(options, folder):
 INTRODUCTION = """Written by `{command} --write`; not edited by hand. A figure is a median, with the
 lowest and the highest round behind it. Ours and the peers take turns in every round, and a ratio is
 the median of the rounds' ratios. Each peer is shown at its better thread count of one and two.
-Training peers start from the same weights and see the same examples, in memory, in float32, in a new
-order every epoch; the loss is that of the third epoch. [tests/bench](../tests/bench/README.md) says
+Training peers start from the same weights and see the same examples, in memory, in float32, in a
+new order every epoch; the loss is that of the third epoch. [tests/bench](../tests/bench/README.md) says
 what each row does."""
 
 
@@ -286,15 +289,15 @@ def parse(words):
     parser.add_argument("--peers", action="store_true", help="beside JAX, Keras, TensorFlow, ...")
     parser.add_argument("--torch", action="store_true", help="beside PyTorch, too")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of a row (default 5)")
-    parser.add_argument("--only", action="append", choices=["training", "runs", "serving", "import"],
-                        help="these parts only; may be repeated")
+    parser.add_argument("--only", action="append", choices=PARTS,
+                        help="this part only; may be repeated")
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks.md")
     options = parser.parse_args(words)
     if options.rounds < 1:
         parser.error("--rounds must be 1 or more")
     if options.write and options.only:
         parser.error("--write wants the whole table: leave --only out")
-    options.only = options.only or ["training", "runs", "serving", "import"]
+    options.only = options.only or PARTS
     return options
 
 

@@ -32,7 +32,8 @@ def duckdb_pass(target):
 
     connection = duckdb.connect(config={"threads": THREADS})
     connection.execute(
-        f"COPY (FROM read_csv('{FILE}', nullstr='NA')) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+        f"COPY (FROM read_csv('{FILE}', nullstr='NA')) TO '{target}'"
+        " (FORMAT parquet, COMPRESSION zstd)"
     )
     return duckdb.__version__
 
