@@ -1,6 +1,7 @@
 #include "clients/cli/command_line.h"
 
-#include <algorithm>
+#include <cstddef>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,9 +12,8 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include "common/config/config.h"
-#include "common/status/status.h"
-
+#include "clients/cli/connection.h"
+#include "clients/cli/console.h"
 #include "clients/cli/dataset.h"
 #include "clients/cli/failure.h"
 #include "clients/cli/model.h"
@@ -21,10 +21,55 @@
 #include "clients/cli/predict.h"
 #include "clients/cli/run.h"
 #include "clients/cli/up.h"
+#include "common/config/config.h"
+#include "common/csv/text_check.h"
+#include "common/status/status.h"
 
 namespace millrace::cli {
 
 namespace {
+
+// CLI11 takes `[a,b]` for a list, `--flag=` for a flag whose value follows, and forgets about `--`
+// behind words of which there may be more. So words that it would misread are marked on their way
+// in, at the end that misleads it, and each option takes the marks away again.
+constexpr char kMark = '\x1f';
+
+std::vector<std::string> Marked(const std::vector<std::string>& words) {
+  std::vector<std::string> marked;
+  bool flags = true;  // until `--`
+  for (const std::string& word : words) {
+    if (flags && word == "--") {
+      flags = false;
+      continue;
+    }
+    const char first = word.empty() ? 'x' : word.front();
+    const char last = word.empty() ? 'x' : word.back();
+    const bool front = first == kMark || (first == '-' && !flags);
+    const bool back = last == kMark || last == ']' || last == '=';
+    marked.push_back(std::string(front ? 1 : 0, kMark) + word + std::string(back ? 1 : 0, kMark));
+  }
+  return marked;
+}
+
+std::string Unmarked(std::string word) {
+  if (word.starts_with(kMark)) {
+    word.erase(0, 1);
+  }
+  if (word.ends_with(kMark)) {
+    word.pop_back();
+  }
+  return word;
+}
+
+// Has every option of `app` and of what is below it take the marks away before all else.
+void Unmark(CLI::App& app) {
+  for (CLI::Option* const option : app.get_options()) {
+    option->transform(Unmarked);
+  }
+  for (CLI::App* const subcommand : app.get_subcommands(nullptr)) {
+    Unmark(*subcommand);
+  }
+}
 
 // The innermost noun or verb that was named.
 CLI::App* Deepest(CLI::App& root) {
@@ -75,19 +120,17 @@ absl::Status LeftOver(CLI::App& root, const std::vector<std::string>& words) {
   CLI::App& app = *Deepest(root);
   const std::string path = PathOf(app);
   const std::vector<std::string> subcommands = SubcommandNames(app);
-  const auto is_flag = [](const std::string& word) { return word.size() > 1 && word[0] == '-'; };
-  const auto flag = std::find_if(words.begin(), words.end(), is_flag);
-  const auto plain = std::find_if_not(words.begin(), words.end(), is_flag);
-  if (plain != words.end() && !subcommands.empty()) {
-    return UsageError(fmt::format("{} has no command '{}'", path, *plain),
-                      Suggestion(*plain, subcommands, path));
-  }
-  if (flag != words.end()) {
-    const std::string name = flag->substr(0, flag->find('='));
+  const std::string first = Unmarked(words.front());
+  if (first.size() > 1 && words.front()[0] == '-') {
+    const std::string name = first.substr(0, first.find('='));
     return UsageError(fmt::format("{} has no flag '{}'", path, name),
                       Suggestion(name, FlagNames(&app), path));
   }
-  return UsageError(fmt::format("{} takes no further word, found '{}'", path, words.front()),
+  if (!subcommands.empty()) {
+    return UsageError(fmt::format("{} has no command '{}'", path, first),
+                      Suggestion(first, subcommands, path));
+  }
+  return UsageError(fmt::format("{} takes no further word, found '{}'", path, first),
                     fmt::format("'{} --help' shows what it takes; quote what has blanks", path));
 }
 
@@ -104,9 +147,8 @@ absl::Status Understand(CLI::App& root, const CLI::ParseError& error) {
 absl::Status NothingChosen(CLI::App& root) {
   CLI::App& app = *Deepest(root);
   const std::string path = PathOf(app);
-  return UsageError(
-      fmt::format("{} needs one of: {}", path, fmt::join(SubcommandNames(app), ", ")),
-      fmt::format("'{} --help' says what they do", path));
+  return UsageError(fmt::format("{} needs one of: {}", path, fmt::join(SubcommandNames(app), ", ")),
+                    fmt::format("'{} --help' says what they do", path));
 }
 
 void AddCommon(CLI::App& root, CommandLine& line) {
@@ -119,8 +161,16 @@ void AddCommon(CLI::App& root, CommandLine& line) {
           "how results look: table or json")
       ->check(CLI::IsMember({"table", "json"}));
   const auto address = [&root](const char* flag, const char* variable, std::string& field) {
+    // What is wrong with it, in CLI11's manner: empty for nothing.
+    const auto host_and_port = [variable](const std::string& text) {
+      const std::size_t colon = text.rfind(':');
+      return colon == std::string::npos || colon == 0 || colon + 1 == text.size()
+                 ? fmt::format("it, or {}, must be host:port, found '{}'", variable, text)
+                 : std::string();
+    };
     root.add_option(flag, field, "host:port of that service")
         ->capture_default_str()
+        ->check(host_and_port)
         ->envname(variable);
   };
   address("--data-address", "MILLRACE_DATA_ADDRESS", line.addresses.data);
@@ -128,10 +178,22 @@ void AddCommon(CLI::App& root, CommandLine& line) {
   address("--serving-address", "MILLRACE_SERVING_ADDRESS", line.addresses.serving);
 }
 
+// Words travel in messages, which are UTF-8.
+absl::Status CheckText(const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    const csv::TextCheck check = csv::CheckText(word);
+    if (check.end != csv::TextCheck::End::kAll) {
+      return UsageError(fmt::format("words must be UTF-8, found another byte behind '{}'",
+                                    word.substr(0, check.valid_bytes)),
+                        "set the terminal to UTF-8, or give the file another name");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PrintVersion(Shell& shell) {
-  shell.console.Print(shell.json()
-                          ? fmt::format("{{\"version\": {}}}\n", ToJson(MILLRACE_VERSION))
-                          : fmt::format("millrace {}\n", MILLRACE_VERSION));
+  shell.console.Print(shell.json() ? fmt::format("{{\"version\": {}}}\n", ToJson(MILLRACE_VERSION))
+                                   : fmt::format("millrace {}\n", MILLRACE_VERSION));
   return absl::OkStatus();
 }
 
@@ -150,19 +212,24 @@ void AddNouns(CLI::App& root, Action& chosen) {
 }  // namespace
 
 absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& words) {
+  RETURN_IF_ERROR(CheckText(words));
   CommandLine line;
   CLI::App root("Millrace: from raw files to served predictions", "millrace");
   // One noun, one verb: further words that look like one are names. Set before the nouns are
   // added, since they inherit it, as they do the place of common flags.
   root.require_subcommand(0, 1);
   root.fallthrough();
+  root.footer("Every command takes the flags of 'millrace --help' too.");
   AddCommon(root, line);
   AddNouns(root, line.action);
+  root.footer("");
+  Unmark(root);
   try {
     // CLI11 takes them from the back.
-    root.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+    const std::vector<std::string> marked = Marked(words);
+    root.parse(std::vector<std::string>(marked.rbegin(), marked.rend()));
   } catch (const CLI::CallForHelp&) {
-    const std::string help = Deepest(root)->help(PathOf(*Deepest(root)));
+    const std::string help = root.help();  // it finds the innermost one itself
     line.action = [help](Shell& shell) {
       shell.console.Print(help);
       return absl::OkStatus();
@@ -174,6 +241,23 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& wor
     return NothingChosen(root);
   }
   return line;
+}
+
+Exit Perform(const std::vector<std::string>& words, Console& console, const std::stop_token& stop) {
+  const absl::StatusOr<CommandLine> line = ParseCommandLine(words);
+  absl::Status status = line.status();
+  if (line.ok()) {
+    Connection connection(line->addresses, stop);
+    Shell shell{.console = console, .connection = connection, .format = line->format};
+    status = line->action(shell);
+  }
+  if (status.ok()) {
+    status = console.Written();
+  }
+  if (!status.ok()) {
+    console.Complain(Describe(status, stop.stop_requested()));
+  }
+  return ExitFor(status, stop.stop_requested());
 }
 
 }  // namespace millrace::cli

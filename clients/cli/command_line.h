@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 
 #include "clients/cli/connection.h"
 #include "clients/cli/console.h"
+#include "clients/cli/failure.h"
 #include "clients/cli/shell.h"
 
 namespace millrace::cli {
@@ -22,7 +24,11 @@ struct CommandLine {
 
 /// Parses `words` (without the program's name). Flags win over MILLRACE_DATA_ADDRESS,
 /// MILLRACE_TRAINING_ADDRESS and MILLRACE_SERVING_ADDRESS. A usage error names the closest noun,
-/// verb or flag. For --help the action prints the help of the noun or verb it stands behind.
+/// verb or flag. For --help the action prints the help of the noun or verb it stands behind. Words
+/// are UTF-8.
 absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& words);
+
+/// Parses `words`, does what they ask until `stop`, and tells an error; returns the exit code.
+Exit Perform(const std::vector<std::string>& words, Console& console, const std::stop_token& stop);
 
 }  // namespace millrace::cli

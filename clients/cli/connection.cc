@@ -49,9 +49,9 @@ absl::StatusOr<typename Service::Stub*> Connect(std::string_view name,
   if (const absl::Status ready = WaitUntilReady(*channel, stop); !ready.ok()) {
     return absl::IsCancelled(ready)
                ? ready
-               : WithFix(Unavailable("cannot reach the {} service at {}", name, address),
-                         fmt::format("'millrace up' starts it; --{}-address says where it is",
-                                     name));
+               : WithFix(
+                     Unavailable("cannot reach the {} service at {}", name, address),
+                     fmt::format("'millrace up' starts it; --{}-address says where it is", name));
   }
   stub = Service::NewStub(channel);
   return stub.get();

@@ -38,12 +38,14 @@ constexpr std::chrono::seconds kCallMax{60};     // a call that answers at once
 constexpr std::chrono::hours kTransferMax{6};    // an upload
 constexpr std::chrono::seconds kConnectMax{10};  // name lookup and handshake
 
-/// The context of one call: it has a deadline, and is cancelled when the user asks to stop.
+/// The context of one call: it has a deadline, is cancelled when the user asks to stop, and does
+/// not wait for a service that went away after it was connected to.
 class CallContext {
  public:
   CallContext(std::chrono::milliseconds timeout, const std::stop_token& stop)
       : on_stop_(stop, [this] { context_.TryCancel(); }) {
     rpc::SetDeadline(context_, timeout);
+    context_.set_wait_for_ready(false);
   }
 
   grpc::ClientContext* get() { return &context_; }
@@ -65,7 +67,8 @@ class Connection {
   absl::StatusOr<TrainingStub*> Training();
   absl::StatusOr<ServingStub*> Serving();
 
-  /// One unary call: `Call(connection.Data(), &DataStub::GetDataset, request)`.
+  /// One unary call, CANCELLED when the user asks to stop:
+  /// `Call(connection.Data(), &DataStub::GetDataset, request)`.
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(const absl::StatusOr<Stub*>& stub,
                                 grpc::Status (Stub::*method)(grpc::ClientContext*,
@@ -75,7 +78,12 @@ class Connection {
     RETURN_IF_ERROR(stub.status());
     CallContext context(kCallMax, stop_);
     Response response;
-    RETURN_IF_ERROR(FromGrpcStatus(((*stub)->*method)(context.get(), request, &response)));
+    const absl::Status status =
+        FromGrpcStatus(((*stub)->*method)(context.get(), request, &response));
+    if (absl::IsCancelled(status) && stop_.stop_requested()) {
+      return Cancelled("interrupted");
+    }
+    RETURN_IF_ERROR(status);
     return response;
   }
 

@@ -1,14 +1,18 @@
 #include "clients/cli/console.h"
 
+#include <cstdlib>
 #include <ostream>
 #include <string>
 #include <string_view>
 
+#include <absl/status/status.h>
 #include <google/protobuf/message.h>
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/wrappers.pb.h>
+#include <unistd.h>
 
 #include "common/status/check.h"
+#include "common/status/status.h"
 
 namespace millrace::cli {
 
@@ -31,8 +35,24 @@ void Console::Redraw(std::string_view line) {
   if (!live_ || (line.empty() && !drawn_)) {
     return;
   }
-  err_ << "\r\x1b[K" << line << std::flush;  // to the line's start, clear to its end
+  err_ << "\r\x1b[K";  // to the line's start, clear to its end
+  if (!line.empty()) {
+    // Without wrapping: of a line on two, only the second could be replaced.
+    err_ << "\x1b[?7l" << line << "\x1b[?7h";
+  }
+  err_ << std::flush;
   drawn_ = !line.empty();
+}
+
+absl::Status Console::Written() const {
+  return out_ ? absl::OkStatus()
+              : WithFix(absl::UnknownError("standard output could not be written"),
+                        "see that its disk has room, or that its reader is still there");
+}
+
+bool IsLive(int descriptor) {
+  const char* const terminal = std::getenv("TERM");
+  return isatty(descriptor) == 1 && terminal != nullptr && terminal != std::string_view("dumb");
 }
 
 std::string ToJson(const google::protobuf::Message& message, bool one_line) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include <absl/status/status.h>
 #include <google/protobuf/message.h>
 
 namespace millrace::cli {
@@ -16,7 +17,8 @@ enum class Format { kTable, kJson };
 /// the streams. Not thread-safe.
 class Console {
  public:
-  /// `live` says whether the error stream is a terminal whose last line can be written again.
+  /// `live` says whether the error stream is a terminal whose last line can be written again; see
+  /// IsLive().
   Console(std::ostream& out, std::ostream& err, bool live) : out_(out), err_(err), live_(live) {}
 
   /// Data, as it is; callers end their lines.
@@ -28,10 +30,14 @@ class Console {
   /// Lines for a person, as they are.
   void Complain(std::string_view lines);
 
-  /// Replaces the last line of a live terminal; nothing elsewhere. Empty takes the line away.
+  /// Replaces the last line of a live terminal; nothing elsewhere. Empty takes the line away. What
+  /// is longer than the terminal is wide is cut there.
   void Redraw(std::string_view line);
 
   [[nodiscard]] bool live() const { return live_; }
+
+  /// OK, or UNKNOWN when some of the data could not be written.
+  [[nodiscard]] absl::Status Written() const;
 
  private:
   std::ostream& out_;
@@ -39,6 +45,9 @@ class Console {
   bool live_;
   bool drawn_ = false;  // whether the last line is one that Redraw() wrote
 };
+
+/// Whether `descriptor` is a terminal that understands more than lines.
+bool IsLive(int descriptor);
 
 /// Protobuf JSON with every field, indented over lines, or on one line when `one_line`.
 std::string ToJson(const google::protobuf::Message& message, bool one_line = false);

@@ -15,7 +15,8 @@ struct CsvRows {
   std::vector<std::vector<std::string>> rows;  // each with one cell a column
 };
 
-/// Reads the file at `path`. `delimiter` is one character. NOT_FOUND when there is no file, and
+/// Reads the file at `path`. `delimiter` is one character that
+/// is neither a quote nor a line's end. NOT_FOUND when there is no file, and
 /// INVALID_ARGUMENT with file and line for a record that is no CSV or has another number of cells.
 absl::StatusOr<CsvRows> ReadCsv(const std::string& path, char delimiter);
 

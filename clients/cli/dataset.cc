@@ -16,8 +16,6 @@
 #include "millrace/schema/v1/schema.pb.h"
 #include "millrace/schema/v1/statistics.pb.h"
 
-#include "common/status/status.h"
-
 #include "clients/cli/connection.h"
 #include "clients/cli/failure.h"
 #include "clients/cli/import.h"
@@ -25,6 +23,7 @@
 #include "clients/cli/reference.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
+#include "common/status/status.h"
 
 namespace millrace::cli {
 
@@ -57,10 +56,10 @@ absl::Status FillTypes(const std::vector<std::string>& words, ImportOptions& opt
       return UsageError(fmt::format("--type must be COLUMN=TYPE, found '{}'", word),
                         "for example --type zip=category");
     }
-    ASSIGN_OR_RETURN(const int type,
-                     ParseEnumWord(*schema::v1::ColumnType_descriptor(),
-                                   "the type in --type",
-                                   word.substr(equals + 1)));
+    ASSIGN_OR_RETURN(
+        const int type,
+        ParseEnumWord(
+            *schema::v1::ColumnType_descriptor(), "the type in --type", word.substr(equals + 1)));
     (*options.mutable_column_types())[word.substr(0, equals)] =
         static_cast<schema::v1::ColumnType>(type);
   }
@@ -148,29 +147,24 @@ std::vector<std::string> ValueCells(const ColumnStatistics& column) {
   return cells;
 }
 
-std::string StatisticsTable(const DatasetVersion& version, const Statistics& raw) {
-  Table table({"COLUMN",
-               "TYPE",
-               "ROLE",
-               ">MISSING",
-               ">DISTINCT",
-               ">MINIMUM",
-               ">MEAN",
-               ">MAXIMUM",
-               "MOST FREQUENT"});
-  for (const Column& column : version.schema().columns()) {
-    std::vector<std::string> cells{column.name(), Spell(column.type()), Spell(column.role())};
-    const auto found = std::find_if(
-        raw.columns().begin(), raw.columns().end(), [&column](const ColumnStatistics& statistics) {
-          return statistics.column() == column.name();
-        });
-    if (found != raw.columns().end()) {
-      cells.push_back(fmt::format("{}", found->missing_count()));
-      cells.push_back(
-          fmt::format("{}{}", found->distinct_estimated() ? "~" : "", found->distinct_count()));
-      const std::vector<std::string> values = ValueCells(*found);
-      cells.insert(cells.end(), values.begin(), values.end());
-    }
+std::string SchemaTable(const schema::v1::Schema& schema) {
+  Table table({"COLUMN", "TYPE", "ROLE", "WHY"});
+  for (const Column& column : schema.columns()) {
+    table.Add({column.name(), Spell(column.type()), Spell(column.role()), column.reason()});
+  }
+  return table.ToString();
+}
+
+std::string StatisticsTable(const Statistics& raw) {
+  Table table(
+      {"COLUMN", ">MISSING", ">DISTINCT", ">MINIMUM", ">MEAN", ">MAXIMUM", "MOST FREQUENT"});
+  for (const ColumnStatistics& column : raw.columns()) {
+    std::vector<std::string> cells{
+        column.column(),
+        fmt::format("{}", column.missing_count()),
+        fmt::format("{}{}", column.distinct_estimated() ? "~" : "", column.distinct_count())};
+    const std::vector<std::string> values = ValueCells(column);
+    cells.insert(cells.end(), values.begin(), values.end());
     table.Add(std::move(cells));
   }
   return table.ToString();
@@ -179,9 +173,8 @@ std::string StatisticsTable(const DatasetVersion& version, const Statistics& raw
 absl::Status Show(const std::string& name, Shell& shell) {
   data::v1::GetDatasetRequest request;
   request.set_name(FullName("datasets", name));
-  ASSIGN_OR_RETURN(
-      const DatasetVersion version,
-      shell.connection.Call(shell.connection.Data(), &DataStub::GetDataset, request));
+  ASSIGN_OR_RETURN(const DatasetVersion version,
+                   shell.connection.Call(shell.connection.Data(), &DataStub::GetDataset, request));
   data::v1::GetStatisticsRequest statistics_request;
   statistics_request.set_name(version.name());
   ASSIGN_OR_RETURN(
@@ -192,10 +185,10 @@ absl::Status Show(const std::string& name, Shell& shell) {
         "{{\"dataset\": {}, \"statistics\": {}}}\n", ToJson(version), ToJson(statistics)));
     return absl::OkStatus();
   }
-  shell.console.Print(StatisticsTable(version, statistics.raw()) + "\n" + ImportSummary(version));
-  shell.console.Note(
-      fmt::format("next: millrace run start -f SPEC.yaml --dataset {} --model MODEL",
-                  ShortName(version.name())));
+  shell.console.Print(SchemaTable(version.schema()) + "\n" + StatisticsTable(statistics.raw()) +
+                      "\n" + ImportSummary(version));
+  shell.console.Note(fmt::format("next: millrace run start -f SPEC.yaml --dataset {} --model MODEL",
+                                 ShortName(version.name())));
   return absl::OkStatus();
 }
 
@@ -250,37 +243,34 @@ void AddImport(CLI::App& noun, Action& chosen) {
       "--split-seed",
       [words](std::int64_t value) { words->options.set_split_seed(value); },
       "another seed, another split");
-  verb->callback([words, &chosen] {
-    chosen = [words](Shell& shell) { return Import(*words, shell); };
-  });
+  verb->callback(
+      [words, &chosen] { chosen = [words](Shell& shell) { return Import(*words, shell); }; });
 }
 
 }  // namespace
 
 void AddDataset(CLI::App& app, Action& chosen) {
-  CLI::App* const noun = app.add_subcommand("dataset", "versions of raw files, ready to learn from");
+  CLI::App* const noun =
+      app.add_subcommand("dataset", "versions of raw files, ready to learn from");
   AddImport(*noun, chosen);
 
   const auto name = std::make_shared<std::string>();
   const auto limit = std::make_shared<int>(kListDefault);
   CLI::App* const list = noun->add_subcommand("ls", "list versions, newest first");
   list->add_option("DATASET", *name, "only this one's versions");
-  list->add_option("--limit", *limit, "rows to show")->check(CLI::PositiveNumber);
+  list->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
   list->callback([name, limit, &chosen] {
     chosen = [name, limit](Shell& shell) { return ListVersions(*name, *limit, shell); };
   });
 
   CLI::App* const show = noun->add_subcommand("show", "schema, statistics and what cleaning did");
   show->add_option("DATASET", *name, "NAME or NAME@VERSION")->required();
-  show->callback([name, &chosen] {
-    chosen = [name](Shell& shell) { return Show(*name, shell); };
-  });
+  show->callback([name, &chosen] { chosen = [name](Shell& shell) { return Show(*name, shell); }; });
 
   CLI::App* const remove = noun->add_subcommand("rm", "delete a version, or all of a dataset's");
   remove->add_option("DATASET", *name, "NAME for all versions, or NAME@VERSION")->required();
-  remove->callback([name, &chosen] {
-    chosen = [name](Shell& shell) { return Remove(*name, shell); };
-  });
+  remove->callback(
+      [name, &chosen] { chosen = [name](Shell& shell) { return Remove(*name, shell); }; });
 }
 
 }  // namespace millrace::cli

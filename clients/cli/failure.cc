@@ -1,5 +1,6 @@
 #include "clients/cli/failure.h"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,43 @@ constexpr const char* kUsageMark = "millrace.dev/usage";
 
 bool IsUsage(const absl::Status& status) {
   return status.GetPayload(kUsageMark).has_value();
+}
+
+// What to do about an error that came without its own fix.
+std::string_view FixFor(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kNotFound:
+      return "'millrace dataset ls', 'millrace run ls' and 'millrace model ls' list what there is";
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return "ask those who run the services for access";
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return "correct what the message names, then repeat the command";
+    case absl::StatusCode::kFailedPrecondition:
+      return "bring about what the message asks for, then repeat the command";
+    case absl::StatusCode::kAlreadyExists:
+      return "choose another name";
+    case absl::StatusCode::kUnavailable:
+      return "try again; 'millrace up' starts the services of this machine";
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kAborted:
+      return "try again when less is going on";
+    case absl::StatusCode::kUnimplemented:
+      return "see that the address is that service's and that 'millrace version' is its version";
+    default:
+      return "try again; the service's log has more";
+  }
+}
+
+// The length of the control character at the front of `text`, 0 when there is none.
+std::size_t ControlBytes(std::string_view text) {
+  const auto byte = [&text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (byte(0) < 0x20 || byte(0) == 0x7f) {
+    return 1;
+  }
+  // U+0080 to U+009F, which steer some terminals too.
+  return byte(0) == 0xc2 && text.size() > 1 && byte(1) >= 0x80 && byte(1) < 0xa0 ? 2 : 0;
 }
 
 }  // namespace
@@ -65,27 +103,27 @@ std::string Describe(const absl::Status& status, bool interrupted) {
   if (exit == Exit::kInterrupted) {
     return fix.empty() ? message + "\n" : fmt::format("{}\nnext: {}\n", message, fix);
   }
-  const std::string code =
-      exit == Exit::kUsage ? "USAGE" : absl::StatusCodeToString(status.code());
-  std::string lines =
-      fmt::format("error: {}\ncode: {} (exit {})\n", message, code, static_cast<int>(exit));
-  if (!fix.empty()) {
-    lines += fmt::format("fix: {}\n", fix);
-  }
-  return lines;
+  const std::string code = exit == Exit::kUsage ? "USAGE" : absl::StatusCodeToString(status.code());
+  return fmt::format("error: {}\ncode: {} (exit {})\nfix: {}\n",
+                     message,
+                     code,
+                     static_cast<int>(exit),
+                     fix.empty() ? FixFor(status.code()) : fix);
 }
 
 std::string Printable(std::string_view text, bool keep_lines) {
   std::string shown;
   shown.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool control = byte < 0x20 || byte == 0x7f;
-    if (control && !(keep_lines && c == '\n')) {
-      shown += fmt::format("\\x{:02x}", byte);
-    } else {
-      shown += c;
+  while (!text.empty()) {
+    const bool stays = keep_lines && text[0] == '\n';
+    const std::size_t control = stays ? 0 : ControlBytes(text);
+    for (std::size_t i = 0; i < control; ++i) {
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
     }
+    if (control == 0) {
+      shown += text[0];
+    }
+    text.remove_prefix(control == 0 ? 1 : control);
   }
   return shown;
 }

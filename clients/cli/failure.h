@@ -28,12 +28,13 @@ absl::Status UsageError(std::string_view message, std::string_view fix);
 /// cancellation from one that a service decided on.
 Exit ExitFor(const absl::Status& status, bool interrupted);
 
-/// The lines to print: what happened, the code, and the fix last, where the eye rests. Control
-/// characters of a peer's text are shown, never sent to the terminal.
+/// The lines to print: what happened, the code, and the fix last, where the eye rests; one by the
+/// code alone where the error has none. Control characters of a peer's text are shown, never sent
+/// to the terminal.
 std::string Describe(const absl::Status& status, bool interrupted);
 
-/// `text` with control characters as \xNN, so that no cell or message can steer a terminal. Line
-/// feeds stay when `keep_lines`.
+/// `text` with the bytes of control characters (U+0000 to U+001F, U+007F to U+009F) as \xNN, so
+/// that no cell or message can steer a terminal. Line feeds stay when `keep_lines`.
 std::string Printable(std::string_view text, bool keep_lines = false);
 
 }  // namespace millrace::cli

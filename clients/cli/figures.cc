@@ -1,5 +1,6 @@
 #include "clients/cli/figures.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -56,12 +57,9 @@ std::string Cell(const Evaluation& evaluation, const Figure& figure) {
 }
 
 bool AnyHas(const Evaluations& evaluations, const Figure& figure) {
-  for (const Evaluation& evaluation : evaluations) {
-    if (Has(evaluation, figure)) {
-      return true;
-    }
-  }
-  return false;
+  return std::any_of(evaluations.begin(),
+                     evaluations.end(),
+                     [&figure](const Evaluation& evaluation) { return Has(evaluation, figure); });
 }
 
 std::string LayerWords(const model::v1::Layer& layer) {

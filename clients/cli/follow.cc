@@ -15,13 +15,14 @@
 #include "millrace/model/v1/evaluation.pb.h"
 #include "millrace/training/v1/training_service.grpc.pb.h"
 
-#include "common/status/grpc_status.h"
-#include "common/status/status.h"
-
+#include "clients/cli/connection.h"
+#include "clients/cli/console.h"
 #include "clients/cli/failure.h"
 #include "clients/cli/progress.h"
 #include "clients/cli/reference.h"
 #include "clients/cli/spelling.h"
+#include "common/status/grpc_status.h"
+#include "common/status/status.h"
 
 namespace millrace::cli {
 
@@ -42,6 +43,22 @@ absl::Status Detached(const std::string& run) {
   return WithFix(
       Cancelled("detached from run {}, which goes on", name),
       fmt::format("'millrace run watch {0}' follows it, 'millrace run cancel {0}' ends it", name));
+}
+
+// OK when the run has ended, or the watch can be taken up again at once.
+absl::Status BrokenOff(const absl::Status& ended, const std::string& run, bool run_ended) {
+  if (absl::IsDeadlineExceeded(ended) || run_ended) {
+    return absl::OkStatus();
+  }
+  if (!ended.ok() && !absl::IsUnavailable(ended)) {
+    return ended;
+  }
+  const std::string name = ShortName(run);
+  return WithFix(
+      Unavailable("the training service ended the watch of run {} before the run ended{}",
+                  name,
+                  ended.ok() ? "" : fmt::format(": {}", Message(ended))),
+      fmt::format("'millrace run watch {}' takes it up again", name));
 }
 
 // "loss: train 0.0931, validation 0.1210   accuracy 0.965   467k rows/s"
@@ -102,6 +119,15 @@ class RunTeller {
 
 }  // namespace
 
+absl::StatusOr<Run> CreateRun(Shell& shell, const training::v1::CreateRunRequest& request) {
+  absl::StatusOr<Run> run =
+      shell.connection.Call(shell.connection.Training(), &TrainingStub::CreateRun, request);
+  if (absl::IsCancelled(run.status()) && shell.connection.stop().stop_requested()) {
+    return WithFix(run.status(), "'millrace run ls' shows whether the run was created");
+  }
+  return run;
+}
+
 absl::StatusOr<Run> Watch(Shell& shell,
                           const std::string& run,
                           const std::function<void(const RunEvent&)>& take) {
@@ -121,20 +147,19 @@ absl::StatusOr<Run> Watch(Shell& shell,
       take(event);
     }
     const absl::Status ended = FromGrpcStatus(reader->Finish());
-    if (shell.connection.stop().stop_requested()) {
+    if (shell.connection.stop().stop_requested() && !HasEnded(last)) {
       return Detached(run);
     }
-    if (!ended.ok() && !absl::IsDeadlineExceeded(ended)) {
-      return ended;
-    }
-    if (ended.ok() && !HasEnded(last)) {
-      return Unavailable("the training service ended the watch of {} before the run ended", run);
-    }
+    RETURN_IF_ERROR(BrokenOff(ended, run, HasEnded(last)));
   }
   return last;
 }
 
 absl::StatusOr<Run> Follow(Shell& shell, const std::string& run) {
+  if (shell.console.live()) {
+    shell.console.Note(fmt::format("ctrl-c detaches; 'millrace run cancel {}' ends the run",
+                                   Printable(ShortName(run))));
+  }
   RunTeller teller(shell.console);
   return Watch(shell, run, [&teller](const RunEvent& event) { teller.Take(event); });
 }

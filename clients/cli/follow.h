@@ -1,4 +1,4 @@
-// Follow: a run, watched until it ends.
+// Follow: a run, created, and watched until it ends.
 
 #pragma once
 
@@ -14,8 +14,12 @@
 
 namespace millrace::cli {
 
-/// Watches `run` (`runs/{run}`), its history first, until it ends; returns it as it ended. CANCELLED
-/// when the user asks to stop, which leaves the run alone and says so.
+/// Creates a run. CANCELLED when the user asks to stop meanwhile, with how to see whether it was.
+absl::StatusOr<training::v1::Run> CreateRun(Shell& shell,
+                                            const training::v1::CreateRunRequest& request);
+
+/// Watches `run` (`runs/{run}`), its history first, until it ends; returns it as it ended.
+/// CANCELLED when the user asks to stop, which leaves the run alone and says so.
 absl::StatusOr<training::v1::Run> Watch(
     Shell& shell,
     const std::string& run,

@@ -7,7 +7,6 @@
 #include <fstream>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include <absl/status/status.h>
@@ -18,14 +17,15 @@
 #include "millrace/data/v1/data_service.grpc.pb.h"
 #include "millrace/transfer/v1/transfer.pb.h"
 
-#include "common/status/grpc_status.h"
-#include "common/status/status.h"
-#include "common/transfer/transfer.h"
-
+#include "clients/cli/connection.h"
+#include "clients/cli/input_file.h"
 #include "clients/cli/progress.h"
 #include "clients/cli/reference.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
+#include "common/status/grpc_status.h"
+#include "common/status/status.h"
+#include "common/transfer/transfer.h"
 
 namespace millrace::cli {
 
@@ -34,27 +34,6 @@ namespace {
 using data::v1::DatasetVersion;
 using data::v1::ImportDatasetRequest;
 using data::v1::ImportHeader;
-
-// An open file and its size.
-struct Input {
-  std::ifstream stream;
-  std::int64_t size_bytes = 0;
-};
-
-absl::StatusOr<Input> Open(const std::string& path) {
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (error == std::errc::no_such_file_or_directory) {
-    return WithFix(NotFound("there is no file '{}'", path), "give the path of a CSV file");
-  }
-  Input input{.stream = std::ifstream(path, std::ios::binary), .size_bytes = 0};
-  if (error || !input.stream) {
-    return InvalidArgument(
-        "cannot read '{}': {}", path, error ? error.message() : std::strerror(errno));
-  }
-  input.size_bytes = static_cast<std::int64_t>(size);
-  return input;
-}
 
 absl::StatusOr<std::string> ReadSome(std::ifstream& stream, std::int64_t bytes_max) {
   std::string bytes(static_cast<std::size_t>(bytes_max), '\0');
@@ -68,7 +47,7 @@ absl::StatusOr<std::string> ReadSome(std::ifstream& stream, std::int64_t bytes_m
 
 // Writes the chunks and the close of `input`. Ends early, without an error, when the service has
 // ended the call: its own status tells why.
-absl::Status SendChunks(Input& input,
+absl::Status SendChunks(InputFile& input,
                         grpc::ClientWriter<ImportDatasetRequest>& writer,
                         Progress& progress) {
   ImportDatasetRequest request;
@@ -91,7 +70,7 @@ absl::Status SendChunks(Input& input,
 absl::StatusOr<DatasetVersion> ImportFile(Shell& shell,
                                           const std::string& path,
                                           const ImportHeader& header) {
-  ASSIGN_OR_RETURN(Input input, Open(path));
+  ASSIGN_OR_RETURN(InputFile input, OpenInput(path, "a CSV file"));
   ASSIGN_OR_RETURN(DataStub* const stub, shell.connection.Data());
   CallContext context(kTransferMax, shell.connection.stop());
   DatasetVersion version;
@@ -102,7 +81,7 @@ absl::StatusOr<DatasetVersion> ImportFile(Shell& shell,
   request.mutable_header()->set_file_name(std::filesystem::path(path).filename().string());
   absl::Status sent;
   {
-    Progress progress(shell.console, "importing " + header.dataset(), input.size_bytes);
+    Progress progress(shell.console, "importing " + ShortName(header.dataset()), input.size_bytes);
     if (writer->Write(request)) {
       sent = SendChunks(input, *writer, progress);
     }
@@ -111,12 +90,15 @@ absl::StatusOr<DatasetVersion> ImportFile(Shell& shell,
     }
     writer->WritesDone();
   }
-  const grpc::Status ended = writer->Finish();
+  shell.console.Redraw("reading, cleaning and splitting");
+  const absl::Status ended = FromGrpcStatus(writer->Finish());
+  shell.console.Redraw({});
   RETURN_IF_ERROR(sent);
-  if (shell.connection.stop().stop_requested() && !ended.ok()) {
-    return Cancelled("interrupted: nothing was imported");
+  if (absl::IsCancelled(ended) && shell.connection.stop().stop_requested()) {
+    return WithFix(Cancelled("interrupted"),
+                   "'millrace dataset ls' shows whether the file was imported");
   }
-  RETURN_IF_ERROR(FromGrpcStatus(ended));
+  RETURN_IF_ERROR(ended);
   return version;
 }
 
@@ -139,10 +121,8 @@ std::string ImportSummary(const DatasetVersion& version) {
   }
   Table effects({"CLEANING", "COLUMN", ">COUNT", "WHAT"});
   for (const data::v1::CleaningEffect& effect : version.effects()) {
-    effects.Add({effect.rule(),
-                 effect.column(),
-                 fmt::format("{}", effect.count()),
-                 effect.explanation()});
+    effects.Add(
+        {effect.rule(), effect.column(), fmt::format("{}", effect.count()), effect.explanation()});
   }
   return text + effects.ToString();
 }

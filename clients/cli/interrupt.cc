@@ -10,9 +10,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "common/status/check.h"
-
 #include "clients/cli/failure.h"
+#include "common/status/check.h"
 
 namespace millrace::cli {
 

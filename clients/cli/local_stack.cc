@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 constexpr std::chrono::seconds kStartMax{30};
 constexpr std::chrono::seconds kStopMax{60};
 constexpr std::array<std::string_view, 3> kStartOrder{"data", "serving", "training"};
+constexpr std::array<std::string_view, 3> kStopOrder{"training", "serving", "data"};
 
 // Where one service keeps what.
 struct Places {
@@ -81,23 +82,17 @@ std::string AddressOf(const Addresses& addresses, std::string_view name) {
   return name == "training" ? addresses.training : addresses.serving;
 }
 
-// The words that start `name`; `addresses` has the bound ones of those that run already.
-absl::StatusOr<std::vector<std::string>> WordsFor(std::string_view name,
-                                                  const Addresses& addresses,
-                                                  const Places& places) {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (error) {
-    return Internal("cannot tell where this program is: {}", error.message());
-  }
-  std::vector<std::string> words{
-      (self.parent_path() / fmt::format("millrace-{}", name)).string(),
-      fmt::format("--address={}", AddressOf(addresses, name)),
-      fmt::format("--folder={}", places.state),
-      fmt::format("--port-file={}", places.port)};
+// The words that start `name`; `plan` has the bound addresses of those that run already.
+std::vector<std::string> WordsFor(std::string_view name,
+                                  const StackPlan& plan,
+                                  const Places& places) {
+  std::vector<std::string> words{fmt::format("{}/millrace-{}", plan.programs, name),
+                                 fmt::format("--address={}", AddressOf(plan.addresses, name)),
+                                 fmt::format("--folder={}", places.state),
+                                 fmt::format("--port-file={}", places.port)};
   if (name == "training") {
-    words.push_back(fmt::format("--data-address={}", addresses.data));
-    words.push_back(fmt::format("--serving-address={}", addresses.serving));
+    words.push_back(fmt::format("--data-address={}", plan.addresses.data));
+    words.push_back(fmt::format("--serving-address={}", plan.addresses.serving));
   }
   return words;
 }
@@ -105,6 +100,11 @@ absl::StatusOr<std::vector<std::string>> WordsFor(std::string_view name,
 // The host of `address` with the port that was bound.
 std::string BoundAddress(const std::string& address, const std::string& port) {
   return fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
+}
+
+absl::Status EndedAtStart(const Places& places) {
+  return WithFix(Unavailable("it ended at start:{}", LogEnd(places.log)),
+                 fmt::format("{} has its whole log", places.log));
 }
 
 // Waits until the service has written its port and answers there; returns its address.
@@ -121,8 +121,7 @@ absl::StatusOr<std::string> WaitUntilAnswers(const Process& process,
       return BoundAddress(address, port);
     }
     if (process.WaitForEnd(kGlance)) {
-      return WithFix(Unavailable("it ended at start:{}", LogEnd(places.log)),
-                     fmt::format("{} has its whole log", places.log));
+      return EndedAtStart(places);
     }
     if (std::chrono::steady_clock::now() > deadline) {
       return WithFix(
@@ -139,23 +138,19 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   return file ? absl::OkStatus() : Unavailable("cannot write '{}'", path);
 }
 
-absl::StatusOr<RunningService> StartService(const std::string& folder,
+absl::StatusOr<RunningService> StartService(const StackPlan& plan,
                                             std::string_view name,
-                                            const Addresses& addresses,
                                             const std::stop_token& stop) {
-  const Places places = PlacesOf(folder, name);
+  const Places places = PlacesOf(plan.folder, name);
   std::error_code error;
   fs::remove(places.port, error);
   fs::remove(places.log, error);
-  ASSIGN_OR_RETURN(const std::vector<std::string> words, WordsFor(name, addresses, places));
-  ASSIGN_OR_RETURN(Process process, Process::Start(words, places.log));
+  ASSIGN_OR_RETURN(Process process, Process::Start(WordsFor(name, plan, places), places.log));
   absl::StatusOr<std::string> ticket = process.Ticket();
-  absl::Status written =
-      ticket.ok() ? WriteFile(places.ticket, *ticket)
-                  : Unavailable("it ended at start:{}", LogEnd(places.log));
+  absl::Status written = ticket.ok() ? WriteFile(places.ticket, *ticket) : EndedAtStart(places);
   absl::StatusOr<std::string> bound = absl::UnknownError("");
   if (written.ok()) {
-    bound = WaitUntilAnswers(process, AddressOf(addresses, name), places, stop);
+    bound = WaitUntilAnswers(process, AddressOf(plan.addresses, name), places, stop);
     written = bound.status();
   }
   if (!written.ok()) {
@@ -199,25 +194,33 @@ std::string DefaultStateFolder() {
   return fmt::format("{}/.local/state/millrace", home == nullptr ? "" : home);
 }
 
-absl::StatusOr<std::vector<RunningService>> StartStack(const std::string& folder,
-                                                       const Addresses& addresses,
+absl::StatusOr<std::string> ProgramFolder() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  if (error) {
+    return Internal("cannot tell where this program is: {}", error.message());
+  }
+  return self.parent_path().string();
+}
+
+absl::StatusOr<std::vector<RunningService>> StartStack(const StackPlan& plan,
                                                        const std::stop_token& stop) {
   std::error_code error;
-  fs::create_directories(folder, error);
+  fs::create_directories(plan.folder, error);
   if (error) {
-    return WithFix(InvalidArgument("cannot make the folder '{}': {}", folder, error.message()),
+    return WithFix(InvalidArgument("cannot make the folder '{}': {}", plan.folder, error.message()),
                    "--folder names another one");
   }
-  RETURN_IF_ERROR(CheckDown(folder));
-  Addresses bound = addresses;
+  RETURN_IF_ERROR(CheckDown(plan.folder));
+  StackPlan bound = plan;
   std::vector<RunningService> services;
   for (const std::string_view name : kStartOrder) {
-    absl::StatusOr<RunningService> service = StartService(folder, name, bound, stop);
+    absl::StatusOr<RunningService> service = StartService(bound, name, stop);
     if (!service.ok()) {
-      StopStack(folder).IgnoreError();
+      StopStack(plan.folder).IgnoreError();
       return service.status();
     }
-    Remember(*service, bound);
+    Remember(*service, bound.addresses);
     services.push_back(*std::move(service));
   }
   return services;
@@ -225,14 +228,16 @@ absl::StatusOr<std::vector<RunningService>> StartStack(const std::string& folder
 
 absl::StatusOr<int> StopStack(const std::string& folder) {
   int stopped = 0;
-  for (auto name = kStartOrder.rbegin(); name != kStartOrder.rend(); ++name) {
-    const absl::StatusOr<Process> process = FindService(folder, *name);
-    if (process.ok()) {
-      RETURN_IF_ERROR(Annotate(process->Stop(kStopMax), fmt::format("the {} service", *name)));
+  for (const std::string_view name : kStopOrder) {
+    if (const absl::StatusOr<Process> process = FindService(folder, name); process.ok()) {
+      const absl::Status status = process->Stop(kStopMax);
+      if (!status.ok()) {
+        return Annotate(status, fmt::format("the {} service", name));
+      }
       ++stopped;
     }
     std::error_code error;
-    fs::remove(PlacesOf(folder, *name).ticket, error);
+    fs::remove(PlacesOf(folder, name).ticket, error);
   }
   return stopped;
 }

@@ -21,15 +21,23 @@ struct RunningService {
   Process process;
 };
 
+/// What a stack is made of.
+struct StackPlan {
+  std::string folder;    // for state, logs, tickets and ports
+  std::string programs;  // the folder that holds millrace-data, millrace-serving, millrace-training
+  Addresses addresses;   // where they listen; port 0 takes a free one
+};
+
 /// $XDG_STATE_HOME/millrace, or ~/.local/state/millrace.
 std::string DefaultStateFolder();
 
-/// Starts data, serving and training, in this order, with their state, logs, tickets and ports under
-/// `folder`, and waits until each answers its health question. Port 0 takes a free one. The programs
-/// stand beside the running one. FAILED_PRECONDITION when a stack of this folder is up; UNAVAILABLE
-/// with the end of its log when a service does not come up. Nothing is left running on failure.
-absl::StatusOr<std::vector<RunningService>> StartStack(const std::string& folder,
-                                                       const Addresses& addresses,
+/// The folder of the running program, where the services' programs stand too.
+absl::StatusOr<std::string> ProgramFolder();
+
+/// Starts data, serving and training, in this order, and waits until each answers its health
+/// question. FAILED_PRECONDITION when a stack of this folder is up; UNAVAILABLE with the end of its
+/// log when a service does not come up. Nothing is left running on failure.
+absl::StatusOr<std::vector<RunningService>> StartStack(const StackPlan& plan,
                                                        const std::stop_token& stop);
 
 /// Stops what StartStack() started in `folder`, in the reverse order, and returns how many were

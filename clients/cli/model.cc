@@ -15,8 +15,6 @@
 #include "millrace/schema/v1/transforms.pb.h"
 #include "millrace/serving/v1/serving_service.pb.h"
 
-#include "common/status/status.h"
-
 #include "clients/cli/connection.h"
 #include "clients/cli/failure.h"
 #include "clients/cli/figures.h"
@@ -24,6 +22,7 @@
 #include "clients/cli/reference.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
+#include "common/status/status.h"
 
 namespace millrace::cli {
 
@@ -108,10 +107,10 @@ std::string ModelSummary(const ModelVersion& version) {
              fmt::format("{} % of the traffic, {}",
                          version.traffic_percent(),
                          SpellBytes(version.size_bytes()))});
-  facts.Add({"predicts",
-             label.column().name(),
-             label.classes().empty() ? "a number"
-                                     : fmt::format("{}", fmt::join(label.classes(), ", "))});
+  facts.Add(
+      {"predicts",
+       label.column().name(),
+       label.classes().empty() ? "a number" : fmt::format("{}", fmt::join(label.classes(), ", "))});
   facts.Add({"network",
              fmt::format("{} inputs", manifest.transforms().input_count()),
              NetworkLine(manifest.training().network())});
@@ -158,22 +157,19 @@ void AddModel(CLI::App& app, Action& chosen) {
   const auto limit = std::make_shared<int>(kListDefault);
   CLI::App* const list = noun->add_subcommand("ls", "list versions, newest first");
   list->add_option("MODEL", *name, "only this one's versions");
-  list->add_option("--limit", *limit, "rows to show")->check(CLI::PositiveNumber);
+  list->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
   list->callback([name, limit, &chosen] {
     chosen = [name, limit](Shell& shell) { return ListVersions(*name, *limit, shell); };
   });
 
   CLI::App* const show = noun->add_subcommand("show", "features, figures and lineage");
   show->add_option("MODEL", *name, "NAME or NAME@VERSION")->required();
-  show->callback([name, &chosen] {
-    chosen = [name](Shell& shell) { return Show(*name, shell); };
-  });
+  show->callback([name, &chosen] { chosen = [name](Shell& shell) { return Show(*name, shell); }; });
 
   CLI::App* const remove = noun->add_subcommand("rm", "delete a version");
   remove->add_option("MODEL", *name, "NAME@VERSION")->required();
-  remove->callback([name, &chosen] {
-    chosen = [name](Shell& shell) { return Remove(*name, shell); };
-  });
+  remove->callback(
+      [name, &chosen] { chosen = [name](Shell& shell) { return Remove(*name, shell); }; });
 }
 
 }  // namespace millrace::cli

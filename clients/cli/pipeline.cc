@@ -15,14 +15,13 @@
 #include "millrace/pipeline/v1/pipeline.pb.h"
 #include "millrace/training/v1/training_service.pb.h"
 
-#include "common/status/status.h"
-
 #include "clients/cli/connection.h"
 #include "clients/cli/follow.h"
 #include "clients/cli/import.h"
 #include "clients/cli/reference.h"
 #include "clients/cli/run_summary.h"
 #include "clients/cli/yaml_file.h"
+#include "common/status/status.h"
 
 namespace millrace::cli {
 
@@ -73,9 +72,7 @@ absl::StatusOr<Run> TrainStep(Shell& shell,
   request.set_dataset_version(version.name());
   request.set_model(FullName("models", spec.model()));
   *request.mutable_spec() = spec.training();
-  ASSIGN_OR_RETURN(
-      const Run run,
-      shell.connection.Call(shell.connection.Training(), &TrainingStub::CreateRun, request));
+  ASSIGN_OR_RETURN(const Run run, CreateRun(shell, request));
   return Follow(shell, run.name());
 }
 
@@ -87,9 +84,8 @@ absl::Status Apply(const ApplyWords& words, Shell& shell) {
   }
   ASSIGN_OR_RETURN(const Run run, TrainStep(shell, version, spec));
   shell.console.Print(
-      shell.json()
-          ? fmt::format("{{\"dataset\": {}, \"run\": {}}}\n", ToJson(version), ToJson(run))
-          : RunSummary(run));
+      shell.json() ? fmt::format("{{\"dataset\": {}, \"run\": {}}}\n", ToJson(version), ToJson(run))
+                   : RunSummary(run));
   RETURN_IF_ERROR(Outcome(run));
   shell.console.Note(fmt::format("next: millrace model show {}", ShortName(run.model_version())));
   return absl::OkStatus();
@@ -104,9 +100,8 @@ void AddPipeline(CLI::App& app, Action& chosen) {
   apply->add_option("-f,--file", words->file, "the pipeline, YAML")->required();
   apply->add_option("--set", words->overrides, "PATH=VALUE instead of the file's; may be repeated")
       ->allow_extra_args(false);
-  apply->callback([words, &chosen] {
-    chosen = [words](Shell& shell) { return Apply(*words, shell); };
-  });
+  apply->callback(
+      [words, &chosen] { chosen = [words](Shell& shell) { return Apply(*words, shell); }; });
 }
 
 }  // namespace millrace::cli

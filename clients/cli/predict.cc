@@ -15,8 +15,6 @@
 
 #include "millrace/serving/v1/serving_service.pb.h"
 
-#include "common/status/status.h"
-
 #include "clients/cli/connection.h"
 #include "clients/cli/csv_rows.h"
 #include "clients/cli/failure.h"
@@ -25,6 +23,7 @@
 #include "clients/cli/reference.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
+#include "common/status/status.h"
 
 namespace millrace::cli {
 
@@ -35,8 +34,8 @@ using serving::v1::Prediction;
 using serving::v1::PredictRequest;
 using serving::v1::PredictResponse;
 
-constexpr std::size_t kBatchRowsMax = 1024;           // of the 4,096 that a call may have
-constexpr std::size_t kBatchBytesMax = 1024 * 1024;  // of the 4 MiB that a message may have
+constexpr std::size_t kBatchRowsMax = 1024;                   // of the 4,096 that a call may have
+constexpr std::size_t kBatchBytesMax = std::size_t{1} << 20;  // of the 4 MiB of a message
 
 // The words of `predict`.
 struct PredictWords {
@@ -46,48 +45,92 @@ struct PredictWords {
   std::string delimiter = ",";
 };
 
-absl::StatusOr<CsvRows> OneRow(const std::vector<std::string>& words) {
-  CsvRows rows;
-  rows.rows.emplace_back();
-  for (const std::string& word : words) {
-    const std::size_t equals = word.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return UsageError(fmt::format("expected FEATURE=VALUE, found '{}'", word),
-                        "for example age=61; quote names with blanks: 'mean radius=14.2'");
-    }
-    rows.columns.push_back(word.substr(0, equals));
-    rows.rows.back().push_back(word.substr(equals + 1));
-  }
-  return rows;
-}
-
-absl::StatusOr<CsvRows> ReadRows(const PredictWords& words) {
+absl::Status Check(const PredictWords& words) {
   if (words.file.empty() == words.values.empty()) {
     return UsageError("give either FEATURE=VALUE words or --in FILE",
                       fmt::format("'millrace model show {}' lists the features", words.model));
   }
-  if (words.delimiter.size() != 1) {
+  if (words.delimiter.size() != 1 ||
+      std::string_view("\"\r\n").find(words.delimiter[0]) != std::string_view::npos) {
     return UsageError(
-        fmt::format("--delimiter must be one character, found '{}'", words.delimiter),
-        "for example --delimiter ';'");
+        fmt::format("--delimiter must be one character that is neither a quote nor a line's end, "
+                    "found '{}'",
+                    words.delimiter),
+        "for example --delimiter ';', or for a tab --delimiter $'\\t'");
   }
-  return words.file.empty() ? OneRow(words.values) : ReadCsv(words.file, words.delimiter[0]);
+  for (const std::string& word : words.values) {
+    if (word.find('=', 1) == std::string::npos) {
+      return UsageError(fmt::format("expected FEATURE=VALUE, found '{}'", word),
+                        "for example age=61; quote names with blanks: 'mean radius=14.2'");
+    }
+  }
+  return absl::OkStatus();
 }
 
-// Moves rows from `first` on into `request` until it is full; returns the row after the last.
-std::size_t FillBatch(const CsvRows& rows, std::size_t first, PredictRequest& request) {
-  std::size_t bytes = 0;
+bool HasFeature(const ModelVersion& version, std::string_view name) {
+  const auto& features = version.manifest().transforms().features();
+  return std::any_of(features.begin(), features.end(), [name](const auto& feature) {
+    return feature.column().name() == name;
+  });
+}
+
+// Where the name in `word` ends: at the last `=` behind a feature of the model, for a name may have
+// one too; at the first of all when there is none.
+std::size_t NameEnd(const ModelVersion& version, const std::string& word) {
+  for (std::size_t end = word.rfind('='); end != 0 && end != std::string::npos;
+       end = word.rfind('=', end - 1)) {
+    if (HasFeature(version, std::string_view(word).substr(0, end))) {
+      return end;
+    }
+  }
+  return word.find('=', 1);
+}
+
+CsvRows OneRow(const ModelVersion& version, const std::vector<std::string>& words) {
+  CsvRows rows;
+  rows.rows.emplace_back();
+  for (const std::string& word : words) {
+    const std::size_t end = NameEnd(version, word);
+    rows.columns.push_back(word.substr(0, end));
+    rows.rows.back().push_back(word.substr(end + 1));
+  }
+  return rows;
+}
+
+// Copies rows from `first` on into `request` until it or its answer, of one probability for each of
+// `classes`, is full; returns the row after the last.
+std::size_t FillBatch(const CsvRows& rows,
+                      std::size_t first,
+                      std::size_t classes,
+                      PredictRequest& request) {
+  std::size_t request_bytes = 0;
+  std::size_t response_bytes = 0;
   std::size_t next = first;
   request.clear_rows();
-  while (next < rows.rows.size() && next - first < kBatchRowsMax && bytes < kBatchBytesMax) {
+  while (next < rows.rows.size() && next - first < kBatchRowsMax &&
+         request_bytes < kBatchBytesMax && response_bytes < kBatchBytesMax) {
     schema::v1::Row& row = *request.add_rows();
     for (const std::string& cell : rows.rows[next]) {
       row.add_values()->set_text(cell);
-      bytes += cell.size();
     }
+    request_bytes += row.ByteSizeLong();
+    response_bytes += classes * sizeof(float);
     ++next;
   }
   return next;
+}
+
+// The answers for one batch, one a row.
+absl::StatusOr<PredictResponse> PredictBatch(Shell& shell, const PredictRequest& request) {
+  ASSIGN_OR_RETURN(
+      PredictResponse response,
+      shell.connection.Call(shell.connection.Serving(), &ServingStub::Predict, request));
+  if (response.predictions_size() != request.rows_size()) {
+    return Internal("the serving service must answer each of {} rows, found {} answers",
+                    request.rows_size(),
+                    response.predictions_size());
+  }
+  return response;
 }
 
 // All answers as one response. `version` is asked by its number, so that a new version that is
@@ -98,12 +141,13 @@ absl::StatusOr<PredictResponse> PredictAll(Shell& shell,
   PredictRequest request;
   request.set_model(version.name());
   request.mutable_columns()->Assign(rows.columns.begin(), rows.columns.end());
+  const auto classes =
+      static_cast<std::size_t>(version.manifest().transforms().label().classes_size());
   PredictResponse all;
   Progress progress(shell.console, "predicting", static_cast<std::int64_t>(rows.rows.size()));
   for (std::size_t first = 0; first < rows.rows.size();) {
-    const std::size_t next = FillBatch(rows, first, request);
-    absl::StatusOr<PredictResponse> part =
-        shell.connection.Call(shell.connection.Serving(), &ServingStub::Predict, request);
+    const std::size_t next = FillBatch(rows, first, classes, request);
+    absl::StatusOr<PredictResponse> part = PredictBatch(shell, request);
     if (!part.ok()) {
       return rows.rows.size() == 1
                  ? part.status()
@@ -167,12 +211,19 @@ std::string PredictionTable(const PredictResponse& response,
 }
 
 absl::Status PredictRows(const PredictWords& words, Shell& shell) {
-  ASSIGN_OR_RETURN(const CsvRows rows, ReadRows(words));
+  RETURN_IF_ERROR(Check(words));
+  CsvRows rows;
+  if (!words.file.empty()) {
+    ASSIGN_OR_RETURN(rows, ReadCsv(words.file, words.delimiter[0]));
+  }
   serving::v1::GetModelRequest request;
   request.set_name(FullName("models", words.model));
   ASSIGN_OR_RETURN(
       const ModelVersion version,
       shell.connection.Call(shell.connection.Serving(), &ServingStub::GetModel, request));
+  if (words.file.empty()) {
+    rows = OneRow(version, words.values);
+  }
   ASSIGN_OR_RETURN(const PredictResponse response, PredictAll(shell, version, rows));
   if (shell.json()) {
     shell.console.Print(ToJson(response));
@@ -193,9 +244,8 @@ void AddPredict(CLI::App& app, Action& chosen) {
   verb->add_option("FEATURE=VALUE", words->values, "one row; features not named count as missing");
   verb->add_option("--in", words->file, "rows of a CSV file with a header, sent as they are");
   verb->add_option("--delimiter", words->delimiter, "of that file; a comma when not given");
-  verb->callback([words, &chosen] {
-    chosen = [words](Shell& shell) { return PredictRows(*words, shell); };
-  });
+  verb->callback(
+      [words, &chosen] { chosen = [words](Shell& shell) { return PredictRows(*words, shell); }; });
 }
 
 }  // namespace millrace::cli

@@ -56,12 +56,14 @@ class SpawnPlan {
     posix_spawn_file_actions_destroy(&actions_);
     posix_spawnattr_destroy(&attributes_);
   }
+
   SpawnPlan(const SpawnPlan&) = delete;
   SpawnPlan& operator=(const SpawnPlan&) = delete;
 
   // An errno, 0 for success.
   int Spawn(std::vector<std::string> words, pid_t& pid) const {
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& word : words) {
       arguments.push_back(word.data());
     }
@@ -100,9 +102,13 @@ absl::StatusOr<Process> Process::Start(const std::vector<std::string>& words,
                                        const std::string& log) {
   CHECK(!words.empty());
   pid_t pid = 0;
+  if (access(words[0].c_str(), F_OK) != 0) {
+    return WithFix(NotFound("there is no program '{}'", words[0]),
+                   "it is built and installed beside 'millrace'");
+  }
   if (const int error = SpawnPlan(log).Spawn(words, pid); error != 0) {
-    return error == ENOENT ? NotFound("there is no program '{}'", words[0])
-                           : Unavailable("cannot start '{}': {}", words[0], std::strerror(error));
+    return WithFix(Unavailable("cannot start '{}': {}", words[0], std::strerror(error)),
+                   fmt::format("see that it may be run and that '{}' can be written", log));
   }
   const int descriptor = OpenPidfd(pid);
   if (descriptor < 0) {
@@ -171,6 +177,7 @@ absl::Status Process::Stop(std::chrono::milliseconds timeout) const {
                  fmt::format("'kill -9 {}' ends it", pid_));
 }
 
+// NOLINTNEXTLINE(readability-make-member-function-const): it takes the code away.
 std::optional<int> Process::TakeExitCode() {
   siginfo_t info{};
   if (waitid(P_PIDFD, static_cast<id_t>(descriptor_), &info, WEXITED | WNOHANG) != 0 ||

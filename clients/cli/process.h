@@ -17,7 +17,8 @@ namespace millrace::cli {
 class Process {
  public:
   /// Starts `words[0]` (a path) with the rest as its arguments, in a session of its own, with no
-  /// input and its output appended to the file `log`. NOT_FOUND when there is no such program.
+  /// input and its output appended to the file `log`. NOT_FOUND when there is no such program,
+  /// UNAVAILABLE when it or the log cannot be had.
   static absl::StatusOr<Process> Start(const std::vector<std::string>& words,
                                        const std::string& log);
 
@@ -41,7 +42,7 @@ class Process {
   /// Whether it has ended; waits up to `timeout` for that.
   [[nodiscard]] bool WaitForEnd(std::chrono::milliseconds timeout) const;
 
-  /// Asks it to stop by `signal`. Nothing happens when it has ended.
+  /// Sends `signal`. Nothing happens when it has ended.
   void Signal(int signal) const;
 
   /// SIGTERM, then waits. UNAVAILABLE when it goes on for longer than `timeout`.

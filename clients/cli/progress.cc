@@ -21,6 +21,7 @@ Progress::~Progress() {
 }
 
 void Progress::Update(std::int64_t done, std::string_view text) {
+  done = std::min(done, total_);  // a file may grow while it is read
   if (console_.live()) {
     DrawBar(done, text);
     return;
@@ -40,7 +41,7 @@ void Progress::DrawBar(std::int64_t done, std::string_view text) {
     return;
   }
   drawn_ = now;
-  const std::int64_t full = std::clamp<std::int64_t>(kCells * done / total_, 0, kCells);
+  const std::int64_t full = kCells * done / total_;
   const std::string bar = std::string(static_cast<std::size_t>(full), '#') +
                           std::string(static_cast<std::size_t>(kCells - full), '.');
   console_.Redraw(fmt::format("{}  {}  {:3d} %  {}", title_, bar, 100 * done / total_, text));

@@ -11,8 +11,8 @@
 
 namespace millrace::cli {
 
-/// A bar on a live terminal, redrawn at most 20 times a second; elsewhere a plain line at each tenth
-/// of the way. Does not own `console`. Not thread-safe.
+/// A bar on a live terminal, redrawn at most 20 times a second; elsewhere a plain line at each
+/// tenth of the way. Does not own `console`. Not thread-safe.
 class Progress {
  public:
   /// `total` is what done counts up to; from 1 up.

@@ -15,8 +15,6 @@
 #include "millrace/model/v1/training_spec.pb.h"
 #include "millrace/training/v1/training_service.pb.h"
 
-#include "common/status/status.h"
-
 #include "clients/cli/connection.h"
 #include "clients/cli/follow.h"
 #include "clients/cli/listing.h"
@@ -25,6 +23,7 @@
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
 #include "clients/cli/yaml_file.h"
+#include "common/status/status.h"
 
 namespace millrace::cli {
 
@@ -62,9 +61,7 @@ absl::StatusOr<training::v1::CreateRunRequest> Understand(const StartWords& word
 
 absl::Status Start(const StartWords& words, Shell& shell) {
   ASSIGN_OR_RETURN(const training::v1::CreateRunRequest request, Understand(words));
-  ASSIGN_OR_RETURN(
-      Run run,
-      shell.connection.Call(shell.connection.Training(), &TrainingStub::CreateRun, request));
+  ASSIGN_OR_RETURN(Run run, CreateRun(shell, request));
   if (words.detach) {
     shell.console.Print(shell.json() ? ToJson(run) : ShortName(run.name()) + "\n");
     shell.console.Note(fmt::format("next: millrace run watch {}", ShortName(run.name())));
@@ -136,10 +133,9 @@ absl::Status Cancel(const std::string& name, Shell& shell) {
   ASSIGN_OR_RETURN(
       const Run run,
       shell.connection.Call(shell.connection.Training(), &TrainingStub::CancelRun, request));
-  shell.console.Print(shell.json() ? ToJson(run)
-                                   : fmt::format("run {}: {}\n",
-                                                 ShortName(run.name()),
-                                                 Spell(run.state())));
+  shell.console.Print(shell.json()
+                          ? ToJson(run)
+                          : fmt::format("run {}: {}\n", ShortName(run.name()), Spell(run.state())));
   return absl::OkStatus();
 }
 
@@ -156,20 +152,22 @@ void AddStart(CLI::App& noun, Action& chosen) {
   verb->add_option("--set", words->overrides, "PATH=VALUE, any other field; may be repeated")
       ->allow_extra_args(false);
   verb->add_flag("--detach", words->detach, "return at once; the run goes on");
-  verb->callback([words, &chosen] {
-    chosen = [words](Shell& shell) { return Start(*words, shell); };
-  });
+  verb->callback(
+      [words, &chosen] { chosen = [words](Shell& shell) { return Start(*words, shell); }; });
 }
 
 using NamedAction = absl::Status (*)(const std::string&, Shell&);
 
-void AddNamed(CLI::App& noun, const char* verb_name, const char* help, NamedAction act, Action& chosen) {
+void AddNamed(CLI::App& noun,
+              const char* verb_name,
+              const char* help,
+              NamedAction act,
+              Action& chosen) {
   const auto name = std::make_shared<std::string>();
   CLI::App* const verb = noun.add_subcommand(verb_name, help);
   verb->add_option("RUN", *name, "the run's name")->required();
-  verb->callback([name, act, &chosen] {
-    chosen = [name, act](Shell& shell) { return act(*name, shell); };
-  });
+  verb->callback(
+      [name, act, &chosen] { chosen = [name, act](Shell& shell) { return act(*name, shell); }; });
 }
 
 }  // namespace
@@ -180,10 +178,9 @@ void AddRun(CLI::App& app, Action& chosen) {
 
   const auto limit = std::make_shared<int>(kListDefault);
   CLI::App* const list = noun->add_subcommand("ls", "list runs, newest first");
-  list->add_option("--limit", *limit, "rows to show")->check(CLI::PositiveNumber);
-  list->callback([limit, &chosen] {
-    chosen = [limit](Shell& shell) { return ListRuns(*limit, shell); };
-  });
+  list->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
+  list->callback(
+      [limit, &chosen] { chosen = [limit](Shell& shell) { return ListRuns(*limit, shell); }; });
 
   AddNamed(*noun, "show", "one run as it is now", Show, chosen);
   AddNamed(*noun, "watch", "follow a run until it ends", WatchOne, chosen);

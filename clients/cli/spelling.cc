@@ -12,9 +12,8 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/util/time_util.h>
 
-#include "common/config/config.h"
-
 #include "clients/cli/failure.h"
+#include "common/config/config.h"
 
 namespace millrace::cli {
 
@@ -68,7 +67,12 @@ std::string Spell(const google::protobuf::Timestamp& time) {
   }
   google::protobuf::Timestamp whole = time;
   whole.set_nanos(0);
-  std::string text = google::protobuf::util::TimeUtil::ToString(whole);  // 2024-05-01T12:30:05Z
+  using google::protobuf::util::TimeUtil;
+  if (time.seconds() < TimeUtil::kTimestampMinSeconds ||
+      time.seconds() > TimeUtil::kTimestampMaxSeconds) {
+    return fmt::format("{} s", time.seconds());
+  }
+  std::string text = TimeUtil::ToString(whole);  // 2024-05-01T12:30:05Z
   text[text.find('T')] = ' ';
   text.pop_back();
   return text;

@@ -22,8 +22,8 @@ absl::StatusOr<int> ParseEnumWord(const google::protobuf::EnumDescriptor& type,
                                   std::string_view word);
 
 template <typename Enum>
-  requires std::is_enum_v<Enum>
-std::string Spell(Enum value) {
+
+requires std::is_enum_v<Enum> std::string Spell(Enum value) {
   return EnumWord(*google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
 }
 

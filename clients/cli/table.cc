@@ -38,7 +38,7 @@ Table::Table(std::vector<std::string> headings) : headings_(std::move(headings))
   for (std::string& heading : headings_) {
     const bool right = heading.starts_with('>');
     right_.push_back(right);
-    heading.erase(0, right ? 1 : 0);
+    heading = Printable(heading.substr(right ? 1 : 0));
   }
 }
 

@@ -5,6 +5,8 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -15,11 +17,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "common/status/check.h"
-#include "common/status/status.h"
-
+#include "clients/cli/connection.h"
+#include "clients/cli/console.h"
+#include "clients/cli/failure.h"
 #include "clients/cli/local_stack.h"
 #include "clients/cli/table.h"
+#include "common/status/check.h"
+#include "common/status/status.h"
 
 namespace millrace::cli {
 
@@ -36,7 +40,7 @@ std::string StackText(const std::vector<RunningService>& services, bool json) {
   std::string objects;
   for (const RunningService& service : services) {
     table.Add({service.name, service.address, fmt::format("{}", service.process.pid())});
-    objects += fmt::format("{}{}: {{\"address\": {}, \"process\": {}}}",
+    objects += fmt::format(R"({}{}: {{"address": {}, "process": {}}})",
                            objects.empty() ? "" : ", ",
                            ToJson(std::string_view(service.name)),
                            ToJson(std::string_view(service.address)),
@@ -68,11 +72,22 @@ const RunningService* WaitForEnd(const std::vector<RunningService>& services,
   return ended;
 }
 
+absl::StatusOr<std::string> FolderOf(const UpWords& words) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::absolute(words.folder, error);
+  return error ? UsageError(fmt::format("--folder must be a path, found '{}'", words.folder),
+                            "leave it out to use the usual folder")
+               : absl::StatusOr<std::string>(path.string());
+}
+
 absl::Status Up(const UpWords& words, Shell& shell) {
-  const std::string folder = std::filesystem::absolute(words.folder).string();
+  ASSIGN_OR_RETURN(const std::string folder, FolderOf(words));
+  ASSIGN_OR_RETURN(const std::string programs, ProgramFolder());
   ASSIGN_OR_RETURN(
       const std::vector<RunningService> services,
-      StartStack(folder, shell.connection.addresses(), shell.connection.stop()));
+      StartStack(
+          {.folder = folder, .programs = programs, .addresses = shell.connection.addresses()},
+          shell.connection.stop()));
   shell.console.Print(StackText(services, shell.json()));
   shell.console.Note(fmt::format("state and logs are in {}", folder));
   shell.console.Note("next: millrace dataset import FILE --name NAME --label COLUMN");
@@ -92,7 +107,7 @@ absl::Status Up(const UpWords& words, Shell& shell) {
 }
 
 absl::Status Down(const UpWords& words, Shell& shell) {
-  const std::string folder = std::filesystem::absolute(words.folder).string();
+  ASSIGN_OR_RETURN(const std::string folder, FolderOf(words));
   ASSIGN_OR_RETURN(const int stopped, StopStack(folder));
   if (shell.json()) {
     shell.console.Print(fmt::format("{{\"stopped\": {}}}\n", stopped));
@@ -111,15 +126,12 @@ void AddUp(CLI::App& app, Action& chosen) {
   up->add_option("--folder", words->folder, "state, logs and process numbers")
       ->capture_default_str();
   up->add_flag("--detach", words->detach, "leave them running in the background");
-  up->callback([words, &chosen] {
-    chosen = [words](Shell& shell) { return Up(*words, shell); };
-  });
+  up->callback([words, &chosen] { chosen = [words](Shell& shell) { return Up(*words, shell); }; });
 
   CLI::App* const down = app.add_subcommand("down", "stop what 'up --detach' started");
   down->add_option("--folder", words->folder, "as given to 'up'")->capture_default_str();
-  down->callback([words, &chosen] {
-    chosen = [words](Shell& shell) { return Down(*words, shell); };
-  });
+  down->callback(
+      [words, &chosen] { chosen = [words](Shell& shell) { return Down(*words, shell); }; });
 }
 
 }  // namespace millrace::cli

@@ -1,28 +1,28 @@
 #include "clients/cli/yaml_file.h"
 
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <fmt/core.h>
 #include <google/protobuf/message.h>
 
+#include "clients/cli/failure.h"
+#include "clients/cli/input_file.h"
 #include "common/config/config.h"
 #include "common/status/status.h"
-
-#include "clients/cli/failure.h"
 
 namespace millrace::cli {
 
 absl::Status ReadYaml(const std::string& path, google::protobuf::Message& message) {
-  std::ifstream file(path, std::ios::binary);
+  constexpr std::string_view kWhat = "a YAML file (deploy/examples has some)";
+  ASSIGN_OR_RETURN(const InputFile input, OpenInput(path, kWhat));
   std::ostringstream yaml;
-  if (!(file && yaml << file.rdbuf())) {
-    return WithFix(NotFound("cannot read '{}', or it is empty", path),
-                   "give the path of a YAML file; deploy/examples has some");
+  if (!(yaml << input.stream.rdbuf())) {
+    return WithFix(InvalidArgument("'{}' is empty", path), fmt::format("give {}", kWhat));
   }
   return config::FillFromYaml(path, yaml.str(), message);
 }

@@ -10,8 +10,8 @@
 
 namespace millrace::cli {
 
-/// Fills `message` from the YAML file at `path`. NOT_FOUND when there is none, and what
-/// config::FillFromYaml says.
+/// Fills `message` from the YAML file at `path`. NOT_FOUND when there is none, INVALID_ARGUMENT
+/// when it says nothing, and what config::FillFromYaml says.
 absl::Status ReadYaml(const std::string& path, google::protobuf::Message& message);
 
 /// Applies words `path.to.field=value`, in order.

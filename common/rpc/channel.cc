@@ -17,6 +17,9 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr int kReconnectMsFirst = 100;
 constexpr int kReconnectMsMax = 2'000;
 
+// How long one attempt may take, handshake and all: a loaded or distant machine is not a dead one.
+constexpr int kConnectMsMax = 5'000;
+
 grpc::ChannelArguments Arguments() {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
@@ -26,7 +29,8 @@ grpc::ChannelArguments Arguments() {
   // A watched run may say nothing for minutes; its connection is still to be kept.
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMsFirst);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMsFirst);
+  // Its name misleads: gRPC gives up an attempt after this time, and pauses by the other two.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMsMax);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMsMax);
   // A proxy of the environment is for the web, not for the service next door.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);

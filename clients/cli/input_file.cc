@@ -1,0 +1,41 @@
+#include "clients/cli/input_file.h"
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <absl/status/statusor.h>
+#include <fmt/core.h>
+
+#include "common/status/status.h"
+
+namespace millrace::cli {
+
+absl::StatusOr<InputFile> OpenInput(const std::string& path, std::string_view what) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (status.type() == std::filesystem::file_type::not_found) {
+    return WithFix(NotFound("there is no file '{}'", path),
+                   fmt::format("give the path of {}", what));
+  }
+  InputFile input;
+  if (!error && status.type() == std::filesystem::file_type::regular) {
+    input.size_bytes = static_cast<std::int64_t>(std::filesystem::file_size(path, error));
+    input.stream.open(path, std::ios::binary);
+    if (input.stream && !error) {
+      return input;
+    }
+    error = std::error_code(errno, std::generic_category());
+  }
+  return WithFix(
+      InvalidArgument(
+          "cannot read '{}': {}", path, error ? error.message() : "it is no regular file"),
+      fmt::format("give the path of {} that may be read", what));
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,176 @@
+#include "clients/cli/command_line.h"
+
+#include <cstdlib>
+#include <ios>
+#include <sstream>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "common/status/status.h"
+#include "tests/unit/clients/cli/command_test.h"
+#include "tests/unit/services/training/fails.h"
+
+namespace millrace::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+using training::Fails;
+
+// Parsing alone: no service is there.
+CommandResult Do(const std::vector<std::string>& words) {
+  std::ostringstream out;
+  std::ostringstream err;
+  Console console(out, err, /*live=*/false);
+  const Exit exit = Perform(words, console, std::stop_token());
+  return {.exit = exit, .out = out.str(), .err = err.str()};
+}
+
+TEST(CommandLineTest, TheFormatMayStandAnywhere) {
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"-o", "json", "version"}, {"version", "-ojson"}, {"version", "--output=json"}}) {
+    const auto line = ParseCommandLine(words);
+    ASSERT_TRUE(line.ok()) << line.status();
+    EXPECT_EQ(line->format, Format::kJson);
+  }
+  const auto line = ParseCommandLine({"version"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_EQ(line->format, Format::kTable);
+}
+
+TEST(CommandLineTest, AnUnknownFormatNamesTheKnownOnes) {
+  const auto line = ParseCommandLine({"version", "-oyaml"});
+  EXPECT_THAT(line, Fails(absl::StatusCode::kInvalidArgument, "--output: yaml not in"));
+  EXPECT_EQ(ExitFor(line.status(), false), Exit::kUsage);
+}
+
+TEST(CommandLineTest, FlagsWinOverVariablesAndTheseOverDefaults) {
+  setenv("MILLRACE_DATA_ADDRESS", "one:1", 1);
+  setenv("MILLRACE_TRAINING_ADDRESS", "two:2", 1);
+  const auto line = ParseCommandLine({"run", "ls", "--data-address=three:3"});
+  unsetenv("MILLRACE_DATA_ADDRESS");
+  unsetenv("MILLRACE_TRAINING_ADDRESS");
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_EQ(line->addresses.data, "three:3");
+  EXPECT_EQ(line->addresses.training, "two:2");
+  EXPECT_EQ(line->addresses.serving, "127.0.0.1:7603");
+}
+
+TEST(CommandLineTest, AnAddressHasAHostAndAPort) {
+  for (const char* const address : {"", "host", ":7601", "host:"}) {
+    const auto line = ParseCommandLine({"run", "ls", "--data-address", address});
+    EXPECT_THAT(line, Fails(absl::StatusCode::kInvalidArgument, "must be host:port, found"));
+  }
+  setenv("MILLRACE_DATA_ADDRESS", "host", 1);
+  EXPECT_THAT(ParseCommandLine({"run", "ls"}),
+              Fails(absl::StatusCode::kInvalidArgument, "MILLRACE_DATA_ADDRESS, must be"));
+  unsetenv("MILLRACE_DATA_ADDRESS");
+}
+
+TEST(CommandLineTest, WordsThatAreAlmostRightNameTheRightOne) {
+  EXPECT_THAT(Do({"datset", "ls"}), FailsWith(Exit::kUsage, "fix: did you mean 'dataset'?"));
+  EXPECT_THAT(Do({"dataset", "lss"}), FailsWith(Exit::kUsage, "fix: did you mean 'ls'?"));
+  EXPECT_THAT(Do({"dataset", "--limt=3", "ls"}),
+              FailsWith(Exit::kUsage, "fix: did you mean '--limit'?"));
+  EXPECT_THAT(Do({"run", "ls", "--serving-adress=x:1"}),
+              FailsWith(Exit::kUsage, "fix: did you mean '--serving-address'?"));
+}
+
+TEST(CommandLineTest, WordsLikeNoOtherNameTheHelp) {
+  EXPECT_THAT(Do({"frobnicate"}),
+              FailsWith(Exit::kUsage, "fix: 'millrace --help' lists what there is"));
+  EXPECT_THAT(Do({"run", "frobnicate"}),
+              FailsWith(Exit::kUsage, "error: millrace run has no command 'frobnicate'"));
+  EXPECT_THAT(Do({"run", "--frobnicate", "3"}),
+              FailsWith(Exit::kUsage, "error: millrace run has no flag '--frobnicate'"));
+  EXPECT_THAT(Do({"version", "extra"}),
+              FailsWith(Exit::kUsage, "takes no further word, found 'extra'"));
+  EXPECT_THAT(Do({"dataset", "show", "my", "data"}),
+              FailsWith(Exit::kUsage, "quote what has blanks"));
+}
+
+TEST(CommandLineTest, WithoutANounOrAVerbTheyAreListed) {
+  EXPECT_THAT(Do({}),
+              FailsWith(Exit::kUsage,
+                        "needs one of: up, down, dataset, run, model, predict, pipeline, version"));
+  EXPECT_THAT(Do({"run"}), FailsWith(Exit::kUsage, "needs one of: start, ls, show, watch, cancel"));
+  EXPECT_THAT(Do({"dataset"}), FailsWith(Exit::kUsage, "needs one of: import, ls, show, rm"));
+  EXPECT_THAT(Do({"model"}), FailsWith(Exit::kUsage, "needs one of: ls, show, rm"));
+  EXPECT_THAT(Do({"pipeline"}), FailsWith(Exit::kUsage, "needs one of: apply"));
+}
+
+TEST(CommandLineTest, AThingMayBeCalledLikeAVerb) {
+  EXPECT_TRUE(ParseCommandLine({"dataset", "show", "ls"}).ok());
+  EXPECT_TRUE(ParseCommandLine({"run", "show", "run"}).ok());
+  EXPECT_TRUE(ParseCommandLine({"predict", "version", "up=1"}).ok());
+}
+
+TEST(CommandLineTest, ANumberIsInItsRange) {
+  EXPECT_THAT(Do({"run", "ls", "--limit=0"}),
+              FailsWith(Exit::kUsage, "--limit: Value 0 not in range 1 to 1000000"));
+  EXPECT_THAT(Do({"run", "ls", "--limit=many"}), FailsWith(Exit::kUsage, "--limit"));
+  EXPECT_TRUE(ParseCommandLine({"run", "ls", "--limit=1000000"}).ok());
+}
+
+TEST(CommandLineTest, AFlagTakesAnEmptyValueAndNotTheNextWord) {
+  EXPECT_THAT(Do({"dataset", "ls", "--limit=", "iris"}), FailsWith(Exit::kUsage, "--limit"));
+  EXPECT_THAT(Do({"run", "start", "--detach=", "-f=x"}), FailsWith(Exit::kUsage, "--detach"));
+}
+
+TEST(CommandLineTest, BehindTwoDashesNothingIsAFlag) {
+  EXPECT_TRUE(ParseCommandLine({"dataset", "show", "--", "--help"}).ok());
+  EXPECT_THAT(Do({"version", "--", "-x="}),
+              FailsWith(Exit::kUsage, "takes no further word, found '-x='"));
+}
+
+TEST(CommandLineTest, WordsAreUtf8) {
+  EXPECT_THAT(Do({"dataset", "show", "a\xff"}),
+              FailsWith(Exit::kUsage, "words must be UTF-8, found another byte behind 'a'"));
+  EXPECT_TRUE(ParseCommandLine({"dataset", "show", "größe"}).ok());
+}
+
+TEST(CommandLineTest, HelpIsOfWhatItStandsBehind) {
+  const CommandResult root = Do({"--help"});
+  EXPECT_EQ(root.exit, Exit::kDone);
+  EXPECT_EQ(root.err, "");
+  EXPECT_THAT(root.out, HasSubstr("Usage: millrace [OPTIONS] [SUBCOMMAND]"));
+  EXPECT_THAT(root.out, HasSubstr("MILLRACE_SERVING_ADDRESS"));
+  EXPECT_THAT(Do({"run", "-h"}).out, HasSubstr("Usage: millrace run [OPTIONS] [SUBCOMMAND]"));
+  const std::string verb = Do({"run", "start", "--help"}).out;
+  EXPECT_THAT(verb,
+              StartsWith("train a model and follow it\nUsage: millrace run start [OPTIONS]\n"));
+  EXPECT_THAT(verb, HasSubstr("Every command takes the flags of 'millrace --help' too."));
+}
+
+TEST(CommandLineTest, TheVersionIsPrinted) {
+  EXPECT_THAT(Do({"version"}).out, testing::MatchesRegex("millrace [0-9.]+\n"));
+  EXPECT_TRUE(Do({"version", "-ojson"}).Json()["version"].is_string());
+}
+
+TEST(CommandLineTest, DataThatCannotBeWrittenFailsTheCommand) {
+  std::ostringstream out;
+  std::ostringstream err;
+  out.setstate(std::ios::badbit);
+  Console console(out, err, /*live=*/false);
+  EXPECT_EQ(Perform({"version"}, console, std::stop_token()), Exit::kFailed);
+  EXPECT_THAT(err.str(), HasSubstr("standard output could not be written"));
+}
+
+using InterruptedCommandTest = CommandTest;
+
+TEST_F(InterruptedCommandTest, AnInterruptedCommandSaysSoAndNoMore) {
+  stop_.request_stop();
+  const CommandResult result = Command({"dataset", "ls"});
+  EXPECT_EQ(result.exit, Exit::kInterrupted);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err, "interrupted\n");
+}
+
+}  // namespace
+}  // namespace millrace::cli

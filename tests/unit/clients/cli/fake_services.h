@@ -1,0 +1,172 @@
+// FakeServices: the three services as a test's own functions.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <absl/status/status.h>
+#include <grpcpp/grpcpp.h>
+
+#include "millrace/data/v1/data_service.grpc.pb.h"
+#include "millrace/serving/v1/serving_service.grpc.pb.h"
+#include "millrace/training/v1/training_service.grpc.pb.h"
+
+#include "common/status/grpc_status.h"
+#include "common/transfer/transfer.h"
+
+namespace millrace::cli {
+
+/// What a test answers to a call. Set before the call; runs on a thread of the server.
+template <typename Request, typename Response>
+using Answer = std::function<absl::Status(const Request&, Response&)>;
+
+/// UNIMPLEMENTED where the test has no answer. Takes a pointer as gRPC's methods do.
+template <typename Request, typename Response>
+grpc::Status Give(const Answer<Request, Response>& answer,
+                  const Request* request,
+                  Response* response) {
+  return answer ? ToGrpcStatus(answer(*request, *response))
+                : grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "the test expects no such call");
+}
+
+/// Imports are read to their end and checked by the transfer protocol before they are answered.
+class FakeDataService final : public data::v1::DataService::Service {
+ public:
+  std::function<absl::Status(const data::v1::ImportHeader&,
+                             const std::string& bytes,
+                             data::v1::DatasetVersion&)>
+      import_dataset;
+  Answer<data::v1::GetDatasetRequest, data::v1::DatasetVersion> get_dataset;
+  Answer<data::v1::ListDatasetsRequest, data::v1::ListDatasetsResponse> list_datasets;
+  Answer<data::v1::GetStatisticsRequest, data::v1::GetStatisticsResponse> get_statistics;
+  Answer<data::v1::DeleteDatasetRequest, data::v1::DeleteDatasetResponse> delete_dataset;
+
+  grpc::Status ImportDataset(grpc::ServerContext* /*context*/,
+                             grpc::ServerReader<data::v1::ImportDatasetRequest>* reader,
+                             data::v1::DatasetVersion* response) override {
+    std::string bytes;
+    transfer::Receiver receiver(std::int64_t{1} << 30, [&bytes](std::string_view part) {
+      bytes += part;
+      return absl::OkStatus();
+    });
+    data::v1::ImportHeader header;
+    absl::Status taken = absl::InvalidArgumentError("the upload has no close");
+    for (data::v1::ImportDatasetRequest request; reader->Read(&request);) {
+      if (request.has_header()) {
+        header = request.header();
+      } else if (request.has_chunk()) {
+        const absl::Status status = receiver.Take(request.chunk());
+        if (!status.ok()) {
+          return ToGrpcStatus(status);
+        }
+      } else {
+        taken = receiver.Finish(request.close()).status();
+      }
+    }
+    return ToGrpcStatus(taken.ok() ? import_dataset(header, bytes, *response) : taken);
+  }
+
+  grpc::Status GetDataset(grpc::ServerContext* /*context*/,
+                          const data::v1::GetDatasetRequest* request,
+                          data::v1::DatasetVersion* response) override {
+    return Give(get_dataset, request, response);
+  }
+
+  grpc::Status ListDatasets(grpc::ServerContext* /*context*/,
+                            const data::v1::ListDatasetsRequest* request,
+                            data::v1::ListDatasetsResponse* response) override {
+    return Give(list_datasets, request, response);
+  }
+
+  grpc::Status GetStatistics(grpc::ServerContext* /*context*/,
+                             const data::v1::GetStatisticsRequest* request,
+                             data::v1::GetStatisticsResponse* response) override {
+    return Give(get_statistics, request, response);
+  }
+
+  grpc::Status DeleteDataset(grpc::ServerContext* /*context*/,
+                             const data::v1::DeleteDatasetRequest* request,
+                             data::v1::DeleteDatasetResponse* response) override {
+    return Give(delete_dataset, request, response);
+  }
+};
+
+class FakeTrainingService final : public training::v1::TrainingService::Service {
+ public:
+  Answer<training::v1::CreateRunRequest, training::v1::Run> create_run;
+  Answer<training::v1::GetRunRequest, training::v1::Run> get_run;
+  Answer<training::v1::ListRunsRequest, training::v1::ListRunsResponse> list_runs;
+  Answer<training::v1::CancelRunRequest, training::v1::Run> cancel_run;
+  std::function<absl::Status(grpc::ServerContext&,
+                             const training::v1::WatchRunRequest&,
+                             grpc::ServerWriter<training::v1::RunEvent>&)>
+      watch_run;
+
+  grpc::Status CreateRun(grpc::ServerContext* /*context*/,
+                         const training::v1::CreateRunRequest* request,
+                         training::v1::Run* response) override {
+    return Give(create_run, request, response);
+  }
+
+  grpc::Status GetRun(grpc::ServerContext* /*context*/,
+                      const training::v1::GetRunRequest* request,
+                      training::v1::Run* response) override {
+    return Give(get_run, request, response);
+  }
+
+  grpc::Status ListRuns(grpc::ServerContext* /*context*/,
+                        const training::v1::ListRunsRequest* request,
+                        training::v1::ListRunsResponse* response) override {
+    return Give(list_runs, request, response);
+  }
+
+  grpc::Status CancelRun(grpc::ServerContext* /*context*/,
+                         const training::v1::CancelRunRequest* request,
+                         training::v1::Run* response) override {
+    return Give(cancel_run, request, response);
+  }
+
+  grpc::Status WatchRun(grpc::ServerContext* context,
+                        const training::v1::WatchRunRequest* request,
+                        grpc::ServerWriter<training::v1::RunEvent>* writer) override {
+    return ToGrpcStatus(watch_run(*context, *request, *writer));
+  }
+};
+
+class FakeServingService final : public serving::v1::ServingService::Service {
+ public:
+  Answer<serving::v1::ListModelsRequest, serving::v1::ListModelsResponse> list_models;
+  Answer<serving::v1::GetModelRequest, serving::v1::ModelVersion> get_model;
+  Answer<serving::v1::DeleteModelVersionRequest, serving::v1::DeleteModelVersionResponse>
+      delete_model_version;
+  Answer<serving::v1::PredictRequest, serving::v1::PredictResponse> predict;
+
+  grpc::Status ListModels(grpc::ServerContext* /*context*/,
+                          const serving::v1::ListModelsRequest* request,
+                          serving::v1::ListModelsResponse* response) override {
+    return Give(list_models, request, response);
+  }
+
+  grpc::Status GetModel(grpc::ServerContext* /*context*/,
+                        const serving::v1::GetModelRequest* request,
+                        serving::v1::ModelVersion* response) override {
+    return Give(get_model, request, response);
+  }
+
+  grpc::Status DeleteModelVersion(grpc::ServerContext* /*context*/,
+                                  const serving::v1::DeleteModelVersionRequest* request,
+                                  serving::v1::DeleteModelVersionResponse* response) override {
+    return Give(delete_model_version, request, response);
+  }
+
+  grpc::Status Predict(grpc::ServerContext* /*context*/,
+                       const serving::v1::PredictRequest* request,
+                       serving::v1::PredictResponse* response) override {
+    return Give(predict, request, response);
+  }
+};
+
+}  // namespace millrace::cli

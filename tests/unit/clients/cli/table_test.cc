@@ -1,0 +1,68 @@
+#include "clients/cli/table.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace millrace::cli {
+namespace {
+
+TEST(TableTest, ColumnsStandTwoBlanksApart) {
+  Table table({"NAME", ">ROWS", "WHAT"});
+  table.Add({"iris", "150", "flowers"});
+  table.Add({"a", "9", "b"});
+  EXPECT_EQ(table.ToString(),
+            "NAME  ROWS  WHAT\n"
+            "iris   150  flowers\n"
+            "a        9  b\n");
+}
+
+TEST(TableTest, NoLineEndsWithBlanks) {
+  Table table({"NAME", "WHAT"});
+  table.Add({"long name", "x"});
+  table.Add({"y"});
+  EXPECT_EQ(table.ToString(),
+            "NAME       WHAT\n"
+            "long name  x\n"
+            "y\n");
+}
+
+TEST(TableTest, AnEmptyCellIsADash) {
+  Table table;
+  table.Add({"label", "", "none"});
+  EXPECT_EQ(table.ToString(), "label  -  none\n");
+}
+
+TEST(TableTest, FactsHaveNoHeadings) {
+  Table table;
+  EXPECT_TRUE(table.empty());
+  table.Add({"run", "amber-owl"});
+  table.Add({"dataset", "iris@1"});
+  EXPECT_FALSE(table.empty());
+  EXPECT_EQ(table.ToString(),
+            "run      amber-owl\n"
+            "dataset  iris@1\n");
+}
+
+TEST(TableTest, HeadingsAloneAreALine) {
+  EXPECT_EQ(Table({"NAME", ">ROWS"}).ToString(), "NAME  ROWS\n");
+}
+
+TEST(TableTest, WidthsCountCharacters) {
+  EXPECT_EQ(Width("Größe"), 5U);
+  Table table;
+  table.Add({"Größe", "1"});
+  table.Add({"abcde", "2"});
+  EXPECT_EQ(table.ToString(), "Größe  1\nabcde  2\n");
+}
+
+TEST(TableTest, NeitherCellsNorHeadingsSteerTheTerminal) {
+  Table table({">\x1b[2J", "b\n"});
+  table.Add({"\x1b]0;title\x07", "two\nlines"});
+  EXPECT_EQ(table.ToString(),
+            "         \\x1b[2J  b\\x0a\n"
+            "\\x1b]0;title\\x07  two\\x0alines\n");
+}
+
+}  // namespace
+}  // namespace millrace::cli
