@@ -1,5 +1,7 @@
 #include "services/serving/pipeline/served_models.h"
 
+#include <array>
+#include <atomic>
 #include <map>
 #include <thread>
 
@@ -15,7 +17,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 class ServedModelsTest : public testing::Test {
  protected:
@@ -325,20 +326,17 @@ TEST_F(ServedModelsTest, SwappingUnderLoadNeitherFailsNorMixesAnswers) {
   std::atomic<bool> stop = false;
   std::atomic<int> wrong = 0;
   std::atomic<int> answered = 0;
-  std::vector<std::thread> readers;
-  for (int i = 0; i < 3; ++i) {
-    readers.emplace_back([&] {
-      std::vector<float> answers(2);
-      while (!stop) {
-        const auto version = models_->Find("models/m");
-        if (!version.ok() || !(*version)->predictor().Infer(1, x, answers).ok() ||
-            answers != expected.at((*version)->head().lineage().model_version())) {
-          ++wrong;
-        }
-        ++answered;
-      }
-    });
-  }
+  const auto ask = [&] {
+    std::vector<float> answers(2);
+    while (!stop) {
+      const auto version = models_->Find("models/m");
+      const bool right = version.ok() && (*version)->predictor().Infer(1, x, answers).ok() &&
+                         answers == expected.at((*version)->head().lineage().model_version());
+      wrong += right ? 0 : 1;
+      ++answered;
+    }
+  };
+  std::array<std::thread, 3> readers = {std::thread(ask), std::thread(ask), std::thread(ask)};
   for (int swap = 0; swap < 60 || answered < 1'000; ++swap) {
     ASSERT_TRUE(SetRoute("models/m", {{1 + swap % 2, 100}}).ok());
   }
