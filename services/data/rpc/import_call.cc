@@ -96,10 +96,11 @@ void ImportCall::Take() {
   if (status.ok()) {
     status = parts_.imports.Submit([this] {
       absl::StatusOr<v1::DatasetVersion> version = Import();
-      if (version.ok()) {
+      const absl::Status imported = version.status();
+      if (imported.ok()) {
         response_ = *std::move(version);
       }
-      End(version.status());
+      End(imported);
     });
   }
   if (!status.ok()) {
@@ -120,19 +121,22 @@ absl::Status ImportCall::TakePart() {
         return InvalidArgument("an import begins with its header, found a chunk");
       }
       return receiver_->Take(message_.chunk());
-    case v1::ImportDatasetRequest::kClose: {
+    case v1::ImportDatasetRequest::kClose:
       if (!begun) {
         return InvalidArgument("an import begins with its header, found a close");
       }
-      ASSIGN_OR_RETURN(std::string sha256, receiver_->Finish(message_.close()));
-      RETURN_IF_ERROR(staged_->Close());
-      sha256_ = std::move(sha256);
-      return absl::OkStatus();
-    }
+      return TakeClose();
     case v1::ImportDatasetRequest::PART_NOT_SET:
       break;
   }
   return InvalidArgument("a message of an import has a header, a chunk or a close, found none");
+}
+
+absl::Status ImportCall::TakeClose() {
+  ASSIGN_OR_RETURN(std::string sha256, receiver_->Finish(message_.close()));
+  RETURN_IF_ERROR(staged_->Close());
+  sha256_ = std::move(sha256);
+  return absl::OkStatus();
 }
 
 absl::Status ImportCall::TakeHeader() {

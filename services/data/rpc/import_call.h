@@ -60,6 +60,7 @@ class ImportCall final : public grpc::ServerReadReactor<v1::ImportDatasetRequest
   void Take();
   absl::Status TakePart();
   absl::Status TakeHeader();
+  absl::Status TakeClose();
   absl::StatusOr<v1::DatasetVersion> Import();
   void End(const absl::Status& status);
 
