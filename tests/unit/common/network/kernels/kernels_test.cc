@@ -55,6 +55,7 @@ Floats Transpose(Shape from, const Floats& x) {
   return y;
 }
 
+// NOLINTNEXTLINE(readability-function-size): what the kernel takes, one by one
 Floats RunPacked(Shape weights,
                  std::int64_t rows,
                  const Floats& x,
@@ -75,6 +76,7 @@ Floats RunPacked(Shape weights,
   return y;
 }
 
+// NOLINTNEXTLINE(readability-function-size): what the kernel takes, one by one
 Floats RunUnpacked(Shape weights,
                    std::int64_t rows,
                    const Floats& x,

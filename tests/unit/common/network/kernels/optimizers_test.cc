@@ -19,28 +19,32 @@ struct Optimized {
   std::vector<double> exact_second;
 };
 
+// Twenty steps over `count` weights, of the kernel and of the rule.
+template <class Kernel, class Rule>
+Floats TwentySteps(std::int64_t count, Kernel kernel, Rule rule) {
+  Optimized o;
+  const auto size = static_cast<std::size_t>(count);
+  o.weights = Random(count, 1);
+  o.first.resize(size);
+  o.second.resize(size);
+  o.exact = {o.weights.begin(), o.weights.end()};
+  o.exact_first.resize(size);
+  o.exact_second.resize(size);
+  for (int step = 1; step <= 20; ++step) {
+    const Floats g = Random(count, static_cast<std::uint32_t>(step));
+    kernel(step, count, g.data(), o);
+    for (std::size_t i = 0; i < size; ++i) {
+      rule(step, static_cast<double>(g[i]), o, i);
+      EXPECT_NEAR(o.weights[i], o.exact[i], 2e-6) << "step " << step << " element " << i;
+    }
+  }
+  return o.weights;
+}
+
 template <class Kernel, class Rule>
 void ExpectFollows(Kernel kernel, Rule rule) {
   for (const std::int64_t count : {1, 7, 8, 15, 16, 17, 31, 64, 70}) {
-    ExpectSameAtEachLevel([&] {
-      Optimized o;
-      const auto size = static_cast<std::size_t>(count);
-      o.weights = Random(count, 1);
-      o.first.resize(size);
-      o.second.resize(size);
-      o.exact = {o.weights.begin(), o.weights.end()};
-      o.exact_first.resize(size);
-      o.exact_second.resize(size);
-      for (int step = 1; step <= 20; ++step) {
-        const Floats g = Random(count, static_cast<std::uint32_t>(step));
-        kernel(step, count, g.data(), o);
-        for (std::size_t i = 0; i < size; ++i) {
-          rule(step, static_cast<double>(g[i]), o, i);
-          EXPECT_NEAR(o.weights[i], o.exact[i], 2e-6) << "step " << step << " element " << i;
-        }
-      }
-      return o.weights;
-    });
+    ExpectSameAtEachLevel([&] { return TwentySteps(count, kernel, rule); });
   }
 }
 
