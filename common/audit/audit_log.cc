@@ -53,6 +53,17 @@ absl::Status FollowFile(const storage::ReadableFile& file, Follower follower) {
   return absl::OkStatus();
 }
 
+// A line that was written and never synced can be read, and would be gone after a power cut: before
+// another line refers to it, it becomes durable. All files but the last were synced so.
+absl::Status SyncEnd(storage::FileSystem& files, const std::string& folder) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(folder));
+  if (names.empty()) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(files.SyncFile(folder + "/" + names.back()));
+  return files.SyncFolder(folder);
+}
+
 }  // namespace
 
 absl::StatusOr<Position> Verify(storage::FileSystem& files, const std::string& folder) {
@@ -77,6 +88,7 @@ absl::StatusOr<std::unique_ptr<AuditLog>> AuditLog::Open(storage::FileSystem& fi
                                                          const Clock& clock,
                                                          const std::string& folder) {
   RETURN_IF_ERROR(files.MakeFolder(folder));
+  RETURN_IF_ERROR(SyncEnd(files, folder));
   auto log = std::unique_ptr<AuditLog>(new AuditLog(files, clock, folder));
   ASSIGN_OR_RETURN(log->position_, Verify(files, folder));
   return log;
@@ -103,6 +115,7 @@ absl::Status AuditLog::Append(const Change& change) {
 
 absl::Status AuditLog::Begin() {
   if (!known_) {
+    RETURN_IF_ERROR(SyncEnd(files_, folder_));
     ASSIGN_OR_RETURN(position_, Verify(files_, folder_));
     known_ = true;
   }

@@ -5,9 +5,9 @@
 
 #include <zstd.h>
 
-#include "common/clock/random.h"
 #include "common/status/check.h"
 #include "common/status/status.h"
+#include "common/storage/durable_file.h"
 
 namespace millrace::storage {
 
@@ -98,26 +98,14 @@ absl::StatusOr<std::string> Decode(std::string stored) {
   return bytes;
 }
 
-absl::Status WriteDurably(FileSystem& files,
-                          const std::string& path,
-                          std::string_view header,
-                          std::string_view content) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.Create(path));
-  RETURN_IF_ERROR(file->Append(header));
-  RETURN_IF_ERROR(file->Append(content));
-  RETURN_IF_ERROR(file->Sync());
-  return file->Close();
-}
-
 }  // namespace
 
 absl::Status PrepareFolder(FileSystem& files, const std::string& folder) {
   RETURN_IF_ERROR(files.MakeFolder(folder));
   ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(folder));
   for (const std::string& name : names) {
-    if (EndsWith(name, ".tmp") || EndsWith(name, ".part")) {
-      RETURN_IF_ERROR(files.Remove(folder + "/" + name));
-    }
+    const bool left = EndsWith(name, ".tmp") || EndsWith(name, ".part");
+    RETURN_IF_ERROR(left ? files.Remove(fmt::format("{}/{}", folder, name)) : absl::OkStatus());
   }
   return absl::OkStatus();
 }
@@ -125,6 +113,8 @@ absl::Status PrepareFolder(FileSystem& files, const std::string& folder) {
 absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(FileSystem& files,
                                                            const std::string& folder) {
   RETURN_IF_ERROR(PrepareFolder(files, folder));
+  // Whoever made the folder may have been killed before the sync.
+  RETURN_IF_ERROR(files.SyncFolder(ParentOf(folder)));
   return std::unique_ptr<BlobStore>(new BlobStore(files, folder));
 }
 
@@ -142,17 +132,8 @@ absl::StatusOr<std::string> BlobStore::Put(std::string_view bytes) {
   const std::string frame = Compress(bytes);
   const bool compressed = !frame.empty();
   const std::string header = HeaderOf(compressed ? kCodecZstd : kCodecNone, bytes.size());
-  const std::string path = fmt::format("{}/{}.tmp", folder_, RandomHex(16));
-  absl::Status status =
-      WriteDurably(files_, path, header, compressed ? std::string_view(frame) : bytes);
-  if (status.ok()) {
-    status = files_.Rename(path, PathOf(sha256));
-  }
-  if (!status.ok()) {
-    files_.Remove(path).IgnoreError();  // if it stays, the next Open() removes it
-    return status;
-  }
-  RETURN_IF_ERROR(files_.SyncFolder(folder_));
+  RETURN_IF_ERROR(
+      WriteDurably(files_, PathOf(sha256), {header, compressed ? std::string_view(frame) : bytes}));
   return sha256;
 }
 

@@ -34,6 +34,9 @@ class BlobStore {
   static absl::StatusOr<std::unique_ptr<BlobStore>> Open(FileSystem& files,
                                                          const std::string& folder);
 
+  /// A folder that may be missing, to read from: nothing is made and nothing removed.
+  static BlobStore At(FileSystem& files, const std::string& folder) { return {files, folder}; }
+
   /// Stores bytes and returns their digest, 64 hexadecimal digits. Storing them again does nothing,
   /// or repairs a damaged copy. After an error the blob may be there, whole, or not.
   absl::StatusOr<std::string> Put(std::string_view bytes);

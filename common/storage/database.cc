@@ -16,7 +16,7 @@ namespace millrace::storage {
 
 namespace {
 
-constexpr char kInMemory[] = ":memory:";
+constexpr std::string_view kInMemory = ":memory:";
 
 using Statement = std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)>;
 
@@ -82,9 +82,9 @@ DatabaseValue ValueAt(sqlite3_stmt* statement, int column) {
 }
 
 // Makes the file readable by its owner alone; SQLite gives its journal the same rights.
-absl::Status CreateFile(const std::string& path) {
+absl::Status CreateFile(const std::string& path, int flags) {
   const int descriptor =
-      open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+      open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | flags, S_IRUSR | S_IWUSR);
   if (descriptor < 0) {
     return PosixError("open", path, errno);
   }
@@ -98,8 +98,24 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     const std::string& path,
     const std::vector<std::string>& migrations) {
   if (path != kInMemory) {
-    RETURN_IF_ERROR(CreateFile(path));
+    RETURN_IF_ERROR(CreateFile(path, O_NOFOLLOW));
   }
+  ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Connect(path));
+  RETURN_IF_ERROR(database->Migrate(path, migrations));
+  return database;
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::OpenAsItIs(const std::string& path,
+                                                               std::size_t version_max) {
+  if (access(path.c_str(), F_OK) != 0) {
+    return PosixError("open", path, errno);
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Connect(path));
+  RETURN_IF_ERROR(database->Version(path, version_max).status());
+  return database;
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Connect(const std::string& path) {
   std::unique_ptr<Database> database(new Database());
   constexpr int kFlags =
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -107,7 +123,6 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     return database->Failure("opening " + path);
   }
   RETURN_IF_ERROR(database->Configure(path));
-  RETURN_IF_ERROR(database->Migrate(path, migrations));
   return database;
 }
 
@@ -138,23 +153,30 @@ absl::Status Database::Configure(const std::string& path) {
     return WithFix(DataLoss("{} is damaged: {}", path, TextOf(checked->front().front())),
                    "restore it from a backup");
   }
-  return absl::OkStatus();
+  // Syncs the journal before it moves it into the file, and the file after.
+  return Annotate(Query("PRAGMA wal_checkpoint(TRUNCATE)").status(), path);
+}
+
+absl::StatusOr<std::size_t> Database::Version(const std::string& path, std::size_t version_max) {
+  ASSIGN_OR_RETURN(const std::vector<DatabaseRow> rows, Query("PRAGMA user_version"));
+  const std::int64_t found = IntegerOf(rows.at(0).at(0));
+  if (found < 0 || found > static_cast<std::int64_t>(version_max)) {
+    return WithFix(
+        FailedPrecondition(
+            "{} has schema version {}, this program knows up to {}", path, found, version_max),
+        "start the newer program that wrote it");
+  }
+  return static_cast<std::size_t>(found);
 }
 
 absl::Status Database::Migrate(const std::string& path,
                                const std::vector<std::string>& migrations) {
-  ASSIGN_OR_RETURN(const std::vector<DatabaseRow> rows, Query("PRAGMA user_version"));
-  const std::int64_t found = IntegerOf(rows.at(0).at(0));
-  const auto known = static_cast<std::int64_t>(migrations.size());
-  if (found < 0 || found > known) {
-    return WithFix(FailedPrecondition(
-                       "{} has schema version {}, this program knows up to {}", path, found, known),
-                   "start the newer program that wrote it");
-  }
-  for (std::int64_t version = found; version < known; ++version) {
+  ASSIGN_OR_RETURN(const std::size_t found, Version(path, migrations.size()));
+  for (std::size_t version = found; version < migrations.size(); ++version) {
     const absl::Status migrated = Transact([&]() -> absl::Status {
-      RETURN_IF_ERROR(Execute(migrations[static_cast<std::size_t>(version)]));
-      return Execute(fmt::format("PRAGMA user_version = {}", version + 1));
+      const absl::Status executed = Execute(migrations[version]);
+      return executed.ok() ? Execute(fmt::format("PRAGMA user_version = {}", version + 1))
+                           : executed;
     });
     if (!migrated.ok()) {
       return Annotate(migrated, fmt::format("{}: schema version {}", path, version + 1));
@@ -218,6 +240,50 @@ absl::Status Database::Transact(const std::function<absl::Status()>& work) {
         .IgnoreError();  // a failed one leaves nothing either: it was never committed
   }
   return status;
+}
+
+absl::StatusOr<std::vector<std::string>> Database::Damage() {
+  std::vector<std::string> damage;
+  ASSIGN_OR_RETURN(const auto checked, Query("PRAGMA integrity_check"));
+  for (const DatabaseRow& row : checked) {
+    if (TextOf(row.at(0)) != "ok") {
+      damage.push_back(TextOf(row.at(0)));
+    }
+  }
+  ASSIGN_OR_RETURN(const auto references,
+                   Query("SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check"
+                         " GROUP BY 1, 2"));
+  for (const DatabaseRow& row : references) {
+    damage.push_back(fmt::format("{} rows of table '{}' refer to rows of '{}' that are not there",
+                                 IntegerOf(row.at(2)),
+                                 TextOf(row.at(0)),
+                                 TextOf(row.at(1))));
+  }
+  return damage;
+}
+
+absl::Status Database::CopyTo(const std::string& path) {
+  RETURN_IF_ERROR(CreateFile(path, O_EXCL));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Database> copy, Connect(path));
+  const std::lock_guard lock(mutex_);
+  sqlite3_backup* const backup =
+      sqlite3_backup_init(copy->connection_, "main", connection_, "main");
+  if (backup == nullptr) {
+    return copy->Failure("copying to " + path);
+  }
+  sqlite3_backup_step(backup, -1);  // all pages; what failed is told by the end
+  if (sqlite3_backup_finish(backup) != SQLITE_OK) {
+    return copy->Failure("copying to " + path);
+  }
+  return Annotate(copy->Query("PRAGMA wal_checkpoint(TRUNCATE)").status(), path);
+}
+
+absl::Status CheckCatalogIsThere(const std::string& path) {
+  if (access(path.c_str(), F_OK) == 0) {
+    return absl::OkStatus();
+  }
+  return WithFix(DataLoss("{} is missing, and with it the names of all that is stored", path),
+                 "restore the state from a backup");
 }
 
 std::int64_t IntegerOf(const DatabaseValue& value) {

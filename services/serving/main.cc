@@ -19,6 +19,7 @@
 #include "common/rpc/pool.h"
 #include "common/rpc/port_file.h"
 #include "common/rpc/server.h"
+#include "common/state/actions.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
 #include "common/telemetry/log.h"
@@ -125,6 +126,12 @@ int Main(const std::vector<std::string>& words, const std::vector<std::string>& 
       return 0;
     case config::Words::Action::kProbe: {
       const absl::Status status = rpc::Probe(config.address(), kProbeMax);
+      return status.ok() ? 0 : Fail(status);
+    }
+    case config::Words::Action::kVerify:
+    case config::Words::Action::kBackup:
+    case config::Words::Action::kRestore: {
+      const absl::Status status = state::Act(Repository::Layout(), config.folder(), *filled);
       return status.ok() ? 0 : Fail(status);
     }
     case config::Words::Action::kRun:

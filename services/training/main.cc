@@ -21,8 +21,10 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/port_file.h"
 #include "common/rpc/server.h"
+#include "common/state/actions.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
+#include "common/storage/state_folder.h"
 #include "common/telemetry/log.h"
 #include "services/training/rpc/training_service.h"
 #include "services/training/runs/run_executor.h"
@@ -87,8 +89,9 @@ absl::Status Serve(const v1::TrainingConfig& config) {
   RETURN_IF_ERROR(Check(config));
   rpc::BlockStopSignals();
   const std::string folder = std::filesystem::absolute(config.folder()).string();
-  RETURN_IF_ERROR(storage::PosixFileSystem().MakeFolder(folder));
-  ASSIGN_OR_RETURN(const storage::FolderLock lock, storage::FolderLock::Take(folder));
+  ASSIGN_OR_RETURN(
+      const auto state,
+      storage::StateFolder::Open(storage::PosixFileSystem(), folder, RunStore::Layout().format));
   ASSIGN_OR_RETURN(const auto store, RunStore::Open(folder + "/runs.db", SystemClock()));
   ASSIGN_OR_RETURN(const auto executor, RunExecutor::Start(*store, OptionsOf(config, folder)));
   rpc::Pool pool(/*threads=*/4, /*queue_max=*/1024);
@@ -136,6 +139,12 @@ int Main(const std::vector<std::string>& words, const std::vector<std::string>& 
     case config::Words::Action::kProbe: {
       const absl::Status probed = rpc::Probe(config.address(), std::chrono::seconds(3));
       return probed.ok() ? EXIT_SUCCESS : Fail(probed);
+    }
+    case config::Words::Action::kVerify:
+    case config::Words::Action::kBackup:
+    case config::Words::Action::kRestore: {
+      const absl::Status status = state::Act(RunStore::Layout(), config.folder(), *filled);
+      return status.ok() ? EXIT_SUCCESS : Fail(status);
     }
     case config::Words::Action::kRun:
       break;

@@ -123,16 +123,33 @@ absl::StatusOr<Message> Parse(const std::string& bytes, std::string_view what) {
 
 }  // namespace
 
+const state::StateLayout& DatasetStore::Layout() {
+  static const state::StateLayout layout = [] {
+    state::StateLayout of;
+    of.format = {.service = "data", .version = 1};
+    of.catalog = "catalog.db";
+    of.catalog_version = Migrations().size();
+    of.blob_uses =
+        "SELECT blob_use.sha256, 'datasets/' || dataset || '/versions/' || number"
+        " FROM blob_use JOIN version USING (place)"
+        " ORDER BY blob_use.sha256, dataset, number";
+    return of;
+  }();
+  return layout;
+}
+
 absl::StatusOr<std::unique_ptr<DatasetStore>> DatasetStore::Open(storage::FileSystem& files,
                                                                  const std::string& folder,
                                                                  const Clock& clock) {
-  RETURN_IF_ERROR(files.MakeFolder(folder));
-  ASSIGN_OR_RETURN(storage::FolderLock lock, storage::FolderLock::Take(folder));
+  ASSIGN_OR_RETURN(storage::StateFolder state,
+                   storage::StateFolder::Open(files, folder, Layout().format));
   ASSIGN_OR_RETURN(auto blobs, storage::BlobStore::Open(files, folder + "/blobs"));
-  ASSIGN_OR_RETURN(auto database, storage::Database::Open(folder + "/catalog.db", Migrations()));
+  ASSIGN_OR_RETURN(const std::vector<std::string> found, blobs->List());
+  const std::string catalog = folder + "/" + Layout().catalog;
+  RETURN_IF_ERROR(found.empty() ? absl::OkStatus() : storage::CheckCatalogIsThere(catalog));
+  ASSIGN_OR_RETURN(auto database, storage::Database::Open(catalog, Migrations()));
   std::unique_ptr<DatasetStore> store(
-      new DatasetStore(std::move(lock), std::move(blobs), std::move(database), clock));
-  ASSIGN_OR_RETURN(const std::vector<std::string> found, store->blobs_->List());
+      new DatasetStore(std::move(state), std::move(blobs), std::move(database), clock));
   RETURN_IF_ERROR(store->RemoveUnused({found.begin(), found.end()}));
   return store;
 }

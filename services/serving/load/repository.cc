@@ -79,16 +79,32 @@ absl::Status ReplaceShares(const std::string& model,
 
 }  // namespace
 
+const state::StateLayout& Repository::Layout() {
+  static const state::StateLayout layout = [] {
+    state::StateLayout of;
+    of.format = {.service = "serving", .version = 1};
+    of.catalog = "models.db";
+    of.catalog_version = Migrations().size();
+    of.blob_uses =
+        "SELECT sha256, 'models/' || model || '/versions/' || number"
+        " FROM versions ORDER BY sha256, model, number";
+    return of;
+  }();
+  return layout;
+}
+
 absl::StatusOr<std::unique_ptr<Repository>> Repository::Open(storage::FileSystem& files,
                                                              const std::string& folder,
                                                              const Clock& clock) {
-  RETURN_IF_ERROR(files.MakeFolder(folder));
-  ASSIGN_OR_RETURN(storage::FolderLock lock, storage::FolderLock::Take(folder));
-  std::unique_ptr<Repository> repository(new Repository(files, folder, clock, std::move(lock)));
+  ASSIGN_OR_RETURN(storage::StateFolder state,
+                   storage::StateFolder::Open(files, folder, Layout().format));
+  std::unique_ptr<Repository> repository(new Repository(files, folder, clock, std::move(state)));
   RETURN_IF_ERROR(storage::PrepareFolder(files, folder + "/uploads"));
   ASSIGN_OR_RETURN(repository->blobs_, storage::BlobStore::Open(files, folder + "/blobs"));
-  ASSIGN_OR_RETURN(repository->database_,
-                   storage::Database::Open(folder + "/models.db", Migrations()));
+  ASSIGN_OR_RETURN(const std::vector<std::string> found, repository->blobs_->List());
+  const std::string catalog = folder + "/" + Layout().catalog;
+  RETURN_IF_ERROR(found.empty() ? absl::OkStatus() : storage::CheckCatalogIsThere(catalog));
+  ASSIGN_OR_RETURN(repository->database_, storage::Database::Open(catalog, Migrations()));
   RETURN_IF_ERROR(repository->RemoveUnusedBlobs());
   return repository;
 }

@@ -41,6 +41,11 @@ CREATE TABLE events (
 ) STRICT, WITHOUT ROWID;
 )";
 
+const std::vector<std::string>& Migrations() {
+  static const std::vector<std::string> migrations = {kSchema};
+  return migrations;
+}
+
 google::protobuf::Timestamp TimestampOf(const Clock& clock) {
   const auto now = clock.Now().time_since_epoch();
   return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(
@@ -78,10 +83,21 @@ absl::StatusOr<std::int64_t> NumberOfToken(std::string_view token) {
 
 }  // namespace
 
+const state::StateLayout& RunStore::Layout() {
+  static const state::StateLayout layout = [] {
+    state::StateLayout of;
+    of.format = {.service = "training", .version = 1};
+    of.catalog = "runs.db";
+    of.catalog_version = Migrations().size();
+    return of;
+  }();
+  return layout;
+}
+
 absl::StatusOr<std::unique_ptr<RunStore>> RunStore::Open(const std::string& path,
                                                          const Clock& clock) {
   ASSIGN_OR_RETURN(std::unique_ptr<storage::Database> database,
-                   storage::Database::Open(path, {kSchema}));
+                   storage::Database::Open(path, Migrations()));
   return std::unique_ptr<RunStore>(new RunStore(std::move(database), clock));
 }
 
