@@ -37,6 +37,7 @@ class WayTest : public LocalServicesTest, public testing::WithParamInterface<Way
  protected:
   static std::vector<std::int64_t> Sequences(const std::vector<RunEvent>& events) {
     std::vector<std::int64_t> sequences;
+    sequences.reserve(events.size());
     for (const RunEvent& event : events) {
       sequences.push_back(event.sequence());
     }
