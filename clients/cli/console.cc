@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <absl/status/status.h>
+#include <fmt/core.h>
 #include <google/protobuf/message.h>
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/wrappers.pb.h>
@@ -35,12 +36,10 @@ void Console::Redraw(std::string_view line) {
   if (!live_ || (line.empty() && !drawn_)) {
     return;
   }
-  err_ << "\r\x1b[K";  // to the line's start, clear to its end
-  if (!line.empty()) {
-    // Without wrapping: of a line on two, only the second could be replaced.
-    err_ << "\x1b[?7l" << line << "\x1b[?7h";
-  }
-  err_ << std::flush;
+  // To the line's start, clear to its end. The line does not wrap: of one on two lines, only the
+  // second could be replaced. All in one piece, so that no interruption leaves half of it.
+  err_ << (line.empty() ? "\r\x1b[K" : fmt::format("\r\x1b[K\x1b[?7l{}\x1b[?7h", line))
+       << std::flush;
   drawn_ = !line.empty();
 }
 

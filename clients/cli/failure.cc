@@ -33,7 +33,7 @@ std::string_view FixFor(absl::StatusCode code) {
     case absl::StatusCode::kOutOfRange:
       return "correct what the message names, then repeat the command";
     case absl::StatusCode::kFailedPrecondition:
-      return "bring about what the message asks for, then repeat the command";
+      return "look at the state of things first, with 'ls' and 'show'";
     case absl::StatusCode::kAlreadyExists:
       return "choose another name";
     case absl::StatusCode::kUnavailable:
