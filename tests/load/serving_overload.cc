@@ -30,6 +30,7 @@
 
 #include "common/rpc/channel.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
+#include "tests/bench/serving/lasting_channel.h"
 #include "tests/bench/serving/reference_model.h"
 #include "tests/load/cores.h"
 #include "tests/load/large_model_server.h"
@@ -60,13 +61,6 @@ struct Options {
 };
 
 enum class Verdict { kHeld, kMissed, kUnknown };
-
-// A channel that is never destroyed: gRPC 1.51 can free its completion queue twice when the last
-// channel goes while a thread of its own comes back from a callback.
-std::shared_ptr<grpc::Channel> LastingChannel(const std::string& address) {
-  static auto& lasting = *new std::vector<std::shared_ptr<grpc::Channel>>();
-  return lasting.emplace_back(rpc::MakeChannel(address));
-}
 
 // A call's context and answer, until it has ended.
 template <typename Response>

@@ -28,7 +28,7 @@ std::vector<std::string> FeatureNames() {
                                    "concave points",
                                    "symmetry",
                                    "fractal dimension"}) {
-      names.push_back(kind + " " + what);
+      names.push_back(fmt::format("{} {}", kind, what));
     }
   }
   CHECK(names.size() == kFeatures);

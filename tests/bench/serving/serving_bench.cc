@@ -8,6 +8,7 @@
 // printed with the median of the rounds' ratios.
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -33,6 +34,7 @@
 #include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/inference_service.h"
 #include "services/serving/rpc/serving_service.h"
+#include "tests/bench/serving/lasting_channel.h"
 #include "tests/bench/serving/load.h"
 #include "tests/bench/serving/reference_model.h"
 
@@ -140,7 +142,7 @@ using MakeCallers = std::function<std::unique_ptr<Caller>()>;
 
 MakeCallers PredictOf(int port) {
   const std::shared_ptr<Serving::Stub> stub =
-      Serving::NewStub(rpc::MakeChannel("127.0.0.1:" + std::to_string(port)));
+      Serving::NewStub(LastingChannel("127.0.0.1:" + std::to_string(port)));
   const auto request = std::make_shared<const v1::PredictRequest>(ReferencePredictRequest());
   return [stub, request] {
     return MakeCaller<v1::PredictResponse>(
@@ -152,7 +154,7 @@ MakeCallers PredictOf(int port) {
 
 MakeCallers InferOf(int port) {
   const std::shared_ptr<Inference::Stub> stub =
-      Inference::NewStub(rpc::MakeChannel("127.0.0.1:" + std::to_string(port)));
+      Inference::NewStub(LastingChannel("127.0.0.1:" + std::to_string(port)));
   const auto request =
       std::make_shared<const inference::ModelInferRequest>(ReferenceInferRequest());
   return [stub, request] {
@@ -195,9 +197,9 @@ void Compare(const char* name,
 }
 
 int Main(int rounds, milliseconds duration) {
-  int tell[2];
-  int until[2];
-  CHECK(pipe(tell) == 0 && pipe(until) == 0);
+  std::array<int, 2> tell = {};
+  std::array<int, 2> until = {};
+  CHECK(pipe(tell.data()) == 0 && pipe(until.data()) == 0);
   std::string folder = (std::filesystem::temp_directory_path() / "serving_bench.XXXXXX").string();
   CHECK(mkdtemp(folder.data()) != nullptr);
   const pid_t server = fork();  // before either process has a thread
