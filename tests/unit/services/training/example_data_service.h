@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -83,7 +85,7 @@ class ExampleDataService final : public data::v1::DataService::Service {
                             const data::v1::ReadExamplesRequest* request,
                             grpc::ServerWriter<data::v1::ReadExamplesResponse>* writer) override {
     if (before_examples) {
-      const grpc::Status status = before_examples(request->split(), *context);
+      grpc::Status status = before_examples(request->split(), *context);
       if (!status.ok()) {
         return status;
       }
@@ -93,7 +95,7 @@ class ExampleDataService final : public data::v1::DataService::Service {
     for (std::int64_t first = 0; first < count; first += 7) {
       data::v1::ReadExamplesResponse response;
       for (std::int64_t i = first; i < std::min(first + 7, count); ++i) {
-        Append(i + 1000 * request->split(), response);
+        Append(i + std::int64_t{1000} * request->split(), response);
       }
       if (spoil) {
         spoil(response);
@@ -117,11 +119,11 @@ class ExampleDataService final : public data::v1::DataService::Service {
   }
 
   static void Append(std::int64_t number, data::v1::ReadExamplesResponse& response) {
-    const float point[2] = {static_cast<float>(number % 13) / 12,
-                            static_cast<float>(number % 17) / 16};
+    const std::array<float, 2> point{static_cast<float>(number % 13) / 12,
+                                     static_cast<float>(number % 17) / 16};
     const float label = point[0] + point[1] > 1 ? 1.0F : 0.0F;
     response.set_example_count(response.example_count() + 1);
-    response.mutable_features()->append(reinterpret_cast<const char*>(point), sizeof point);
+    response.mutable_features()->append(reinterpret_cast<const char*>(point.data()), sizeof point);
     response.mutable_labels()->append(reinterpret_cast<const char*>(&label), sizeof label);
   }
 

@@ -46,7 +46,7 @@ class TrainingStack {
   TrainingStack& operator=(const TrainingStack&) = delete;
 
   void Start() {
-    store_ = RunStore::Open(folder_.path() + "/runs.db", clock_).value();
+    store_ = RunStore::Open(folder_.path() + "/runs.db", clock).value();
     executor_ = RunExecutor::Start(*store_, options).value();
     pool_ = std::make_unique<rpc::Pool>(2, 64);
     data_stub_ = data::v1::DataService::NewStub(rpc::MakeChannel(options.data_address));
@@ -143,7 +143,7 @@ class TrainingStack {
     return events.empty() ? v1::Run() : events.back().run();
   }
 
-  FixedClock clock_;
+  FixedClock clock;
   ExampleDataService data;
   RecordingServingService serving;
   ExecutorOptions options;

@@ -66,16 +66,17 @@ int LinesOf(const std::string& path) {
 }
 
 class RunExecutorTest : public testing::Test {
- protected:
-  RunExecutorTest() : store_(RunStore::Open(":memory:", clock_).value()) {
-    options_.folder = folder_.path() + "/runs";
-    options_.worker.grace = std::chrono::minutes(10);
-  }
-
+ public:
   ~RunExecutorTest() override {
     executor_.reset();
     EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
     EXPECT_EQ(errno, ECHILD);
+  }
+
+ protected:
+  RunExecutorTest() : store_(RunStore::Open(":memory:", clock_).value()) {
+    options_.folder = folder_.path() + "/runs";
+    options_.worker.grace = std::chrono::minutes(10);
   }
 
   void Start() {

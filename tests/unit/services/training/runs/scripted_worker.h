@@ -94,7 +94,7 @@ class ScriptedWorker {
 
   /// Writes the script and returns its path.
   [[nodiscard]] std::string Program() const {
-    const std::string path = folder_.path() + "/worker";
+    std::string path = folder_.path() + "/worker";
     std::ofstream(path) << script_;
     std::filesystem::permissions(path, std::filesystem::perms::owner_all);
     return path;

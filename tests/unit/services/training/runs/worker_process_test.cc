@@ -25,18 +25,19 @@ using testing::HasSubstr;
 constexpr milliseconds kLong{600'000};
 
 class WorkerProcessTest : public testing::Test {
+ public:
+  // Whatever happened, there is no child left.
+  ~WorkerProcessTest() override {
+    EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+    EXPECT_EQ(errno, ECHILD);
+  }
+
  protected:
   WorkerProcessTest() {
     sigset_t pipe;
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
-  }
-
-  // Whatever happened, there is no child left.
-  ~WorkerProcessTest() override {
-    EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
-    EXPECT_EQ(errno, ECHILD);
   }
 
   absl::StatusOr<WorkerEnd> Run(milliseconds grace = kLong) {
