@@ -109,6 +109,7 @@ def training(options, folder):
         take_turns(ours + [peer for peers, _ in settings for peer in peers], options.rounds)
         job.ours = best(ours)
         rows += training_rows(job, settings)
+        say("\n" + markdown(rows[-max(len(settings), 1):]))
     return rows
 
 
