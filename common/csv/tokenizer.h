@@ -34,10 +34,17 @@ struct Limits {
   std::int64_t row_bytes_max = std::int64_t{16} << 20;
 };
 
+/// Where in its file a stretch stands that is read by a tokenizer of its own.
+struct Stretch {
+  std::int64_t first_line = 1;
+  std::int64_t width = 0;  // cells of the file's first row; 0: it is in this stretch
+};
+
 struct TokenizerOptions {
   char delimiter = ',';
   bool same_width = true;  // whether a row must have as many cells as the first
   Limits limits = {};
+  Stretch stretch = {};  // by default the whole file
 
   // Bytes to gather before looking for records. Fewer find them earlier and look more often.
   std::size_t parse_bytes = std::size_t{64} << 10U;
@@ -113,8 +120,8 @@ class Tokenizer {
   std::string buffer_;
   std::size_t size_ = 0;
   std::size_t parse_at_ = 0;  // the size from which parsing is worth a try
-  bool at_start_ = true;      // whether a byte order mark may still come
-  std::int64_t line_ = 1;     // of `record_`
+  bool at_start_;             // whether a byte order mark may still come
+  std::int64_t line_;         // of `record_`
 
   // The record being read, as positions in the buffer.
   std::size_t text_end_ = 0;     // of the bytes that are known to be text
@@ -127,7 +134,7 @@ class Tokenizer {
   std::vector<std::size_t> starts_;   // of the cells, from `record_`
   std::vector<std::size_t> doubled_;  // cells that have doubled quotes
   std::string unquoted_;              // what those cells say
-  std::size_t width_ = 0;             // cells of the first record; 0: none yet
+  std::size_t width_;                 // cells of the first record; 0: none yet
   absl::Status error_;
 };
 

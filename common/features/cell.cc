@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <absl/strings/charconv.h>
+#include <fmt/format.h>
 
 #include "common/features/table.h"
 #include "common/status/status.h"
@@ -42,6 +43,44 @@ bool IsBlank(char c) {
 std::string_view WithoutPlus(std::string_view text) {
   const bool plus = text.size() > 1 && text.front() == '+' && text[1] != '-' && text[1] != '+';
   return plus ? text.substr(1) : text;
+}
+
+// Reads digits with an optional sign and fraction whose value is a whole number below 2^53 divided
+// by a power of ten up to 10^22: both are exact in a double, so that their quotient is the nearest
+// one (Clinger, "How to read floating point numbers accurately", 1990). False for anything else.
+bool ParsePlainNumber(std::string_view text, double& number) {
+  constexpr std::array<double, 23> kPowers = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                              1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                              1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  constexpr std::size_t kLongest = 19;  // what is no longer fits 64 bits
+  if (text.size() > kLongest) {
+    return false;
+  }
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const bool negative = at != end && *at == '-';
+  at += negative ? 1 : 0;
+  const char* const digits = at;
+  std::uint64_t whole = 0;
+  for (; at != end && IsDigit(*at); ++at) {
+    whole = whole * 10 + static_cast<std::uint64_t>(*at - '0');
+  }
+  std::size_t places = 0;
+  auto count = at - digits;
+  if (at != end && *at == '.') {
+    const char* const fraction = ++at;
+    for (; at != end && IsDigit(*at); ++at) {
+      whole = whole * 10 + static_cast<std::uint64_t>(*at - '0');
+    }
+    places = static_cast<std::size_t>(at - fraction);
+    count += at - fraction;
+  }
+  if (at != end || count == 0 || whole >= (std::uint64_t{1} << 53U)) {
+    return false;
+  }
+  const double value = static_cast<double>(whole) / kPowers[places];
+  number = negative ? -value : value;
+  return true;
 }
 
 // What std::from_chars makes of the whole text, infinity where a number is too large.
@@ -94,6 +133,28 @@ std::int64_t DaysFromCivil(int year, int month, int day) {
   const std::int64_t day_of_year = (153 * march_month + 2) / 5 + day - 1;
   constexpr std::int64_t kEpoch = 719468 + 146097;  // 1970-01-01 on the same count
   return shifted * 365 + leap_days + day_of_year - kEpoch;
+}
+
+struct CivilDate {
+  std::int64_t year = 0;
+  std::int64_t month = 0;
+  std::int64_t day = 0;
+};
+
+// What DaysFromCivil() counts, back again.
+CivilDate CivilFromDays(std::int64_t days) {
+  constexpr std::int64_t kCycle = 146'097;  // days of 400 years
+  const std::int64_t shifted = days + 719'468 + kCycle;
+  const std::int64_t day_of_cycle = shifted % kCycle;
+  const std::int64_t year_of_cycle =
+      (day_of_cycle - day_of_cycle / 1'460 + day_of_cycle / 36'524 - day_of_cycle / 146'096) / 365;
+  const std::int64_t day_of_year =
+      day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+  const std::int64_t march_month = (5 * day_of_year + 2) / 153;
+  const std::int64_t month = march_month < 10 ? march_month + 3 : march_month - 9;
+  return {.year = shifted / kCycle * 400 + year_of_cycle - 400 + (month <= 2 ? 1 : 0),
+          .month = month,
+          .day = day_of_year - (153 * march_month + 2) / 5 + 1};
 }
 
 bool IsValidDate(int year, int month, int day) {
@@ -262,6 +323,9 @@ bool EqualsIgnoringCase(std::string_view left, std::string_view right) {
 }
 
 bool ParseNumber(std::string_view trimmed, double& number) {
+  if (ParsePlainNumber(trimmed, number)) {
+    return true;
+  }
   const std::string_view text = WithoutPlus(trimmed);
   // std::from_chars also reads words for infinity and NaN; they end in a letter.
   if (text.empty() || (!IsDigit(text.back()) && text.back() != '.')) {
@@ -309,6 +373,34 @@ bool ParseTimestamp(std::string_view trimmed, double& seconds) {
   }
   seconds = static_cast<double>(days * 86400 - offset) + time;
   return true;
+}
+
+std::string_view TimestampText(double seconds, std::string& scratch) {
+  constexpr std::int64_t kDay = 86'400;
+  constexpr std::int64_t kFurthest = kDay - 60;  // of a zone: 23:59
+  constexpr double kLeast = -62'167'219'200.0;   // 0000-01-01T00:00Z
+  constexpr double kMost = 253'402'300'800.0;    // 10000-01-01T00:00Z
+  // A zone may have moved a time out of the years that can be written without one.
+  const std::int64_t zone = seconds < kLeast ? kFurthest : seconds >= kMost ? -kFurthest : 0;
+  const double whole = std::floor(seconds);
+  const std::int64_t local = static_cast<std::int64_t>(whole) + zone;
+  const std::int64_t days = local / kDay - (local % kDay < 0 ? 1 : 0);
+  const std::int64_t time = local - days * kDay;
+  const CivilDate date = CivilFromDays(days);
+  scratch = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+                        date.year,
+                        date.month,
+                        date.day,
+                        time / 3600,
+                        time / 60 % 60,
+                        time % 60);
+  if (seconds != whole) {
+    // The difference is exact, and so is the sum when it is read: both are on the same grid.
+    scratch += fmt::format("{:.60f}", seconds - whole).substr(1);
+    scratch.erase(scratch.find_last_not_of('0') + 1);
+  }
+  scratch += zone == 0 ? "Z" : zone > 0 ? "+23:59" : "-23:59";
+  return scratch;
 }
 
 CellParser::CellParser(schema::v1::Column column, MissingSpellings missing)

@@ -31,6 +31,7 @@ std::string_view Trim(std::string_view text);
 /// Texts that mean "no value". Compares without regard to ASCII case, after trimming. Thread-safe.
 class MissingSpellings {
  public:
+  MissingSpellings() = default;
   explicit MissingSpellings(const std::vector<std::string>& spellings);
 
   /// True for the empty text too.
@@ -69,6 +70,10 @@ std::string_view ShortestText(double number, std::string& scratch);
 /// 2024-02-29 13:05:07), optional fraction of a second and zone (Z, +01:00, +0100, +01). Years 0000
 /// to 9999; no leap second.
 bool ParseTimestamp(std::string_view trimmed, double& seconds);
+
+/// A text that reads back as `seconds`: 2024-02-29T13:05:07Z, a fraction only where there is one.
+/// Requires: what ParseTimestamp() gives. May point into `scratch`.
+std::string_view TimestampText(double seconds, std::string& scratch);
 
 /// Reads the cells of one column. Thread-safe.
 class CellParser {

@@ -9,8 +9,6 @@ namespace millrace::features {
 
 namespace {
 
-constexpr std::uint64_t kMissingWord = ~std::uint64_t{0};
-
 // The state of SipHash-2-4 between two words.
 struct SipState {
   explicit SipState(HashKey key)
@@ -49,6 +47,15 @@ struct SipState {
     return v0 ^ v1 ^ v2 ^ v3;
   }
 
+  // The word after that of Finish(), as SipHash of 128 bits makes its second.
+  std::uint64_t Next() {
+    v1 ^= 0xdd;
+    for (int i = 0; i < 4; ++i) {
+      Round();
+    }
+    return v0 ^ v1 ^ v2 ^ v3;
+  }
+
   std::uint64_t v0;
   std::uint64_t v1;
   std::uint64_t v2;
@@ -59,74 +66,110 @@ std::uint64_t NumberWord(double number) {
   return std::bit_cast<std::uint64_t>(number == 0 ? 0.0 : number);
 }
 
-// Adds one column's words to the states of rows [first, first + states.size()).
-void AddColumn(const ColumnCells& cells,
-               std::span<const std::uint64_t> text_words,
+// A column's cells as words, and what its texts' checks add to a row's.
+struct ColumnWords {
+  const ColumnCells* cells = nullptr;
+  std::vector<std::uint64_t> texts;
+  std::vector<std::uint64_t> checks;
+};
+
+ColumnWords WordsOf(const ColumnCells& cells, HashKey key, std::uint64_t column) {
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15U;  // another factor for each column
+  ColumnWords words{.cells = &cells, .texts = {}, .checks = {}};
+  for (const std::string& text : cells.dictionary) {  // once, however many rows have it
+    const Said said = SayText(key, text);
+    words.texts.push_back(said.rank);
+    words.checks.push_back(said.check * (2 * column * kOdd + 1));
+  }
+  return words;
+}
+
+// Adds one column's words to the states and checks of rows [first, first + states.size()).
+void AddColumn(const ColumnWords& words,
                std::size_t first,
-               std::span<SipState> states) {
+               std::span<SipState> states,
+               std::span<Said> said) {
+  const ColumnCells& cells = *words.cells;
+  if (cells.codes.empty()) {
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      const std::size_t row = first + i;
+      states[i].Add(cells.valid[row] != 0 ? NumberWord(cells.numbers[row]) : kMissingWord);
+    }
+    return;
+  }
   for (std::size_t i = 0; i < states.size(); ++i) {
     const std::size_t row = first + i;
-    std::uint64_t word = kMissingWord;
-    if (cells.valid[row] != 0) {
-      word = cells.codes.empty() ? NumberWord(cells.numbers[row])
-                                 : text_words[static_cast<std::size_t>(cells.codes[row])];
+    if (cells.valid[row] == 0) {
+      states[i].Add(kMissingWord);
+      continue;
     }
-    states[i].Add(word);
+    const auto code = static_cast<std::size_t>(cells.codes[row]);
+    states[i].Add(words.texts[code]);
+    said[row].check += words.checks[code];
   }
 }
 
-}  // namespace
-
-std::uint64_t SipHash(HashKey key, std::string_view bytes) {
+SipState AddText(HashKey key, std::string_view bytes, std::uint64_t& tail) {
   static_assert(std::endian::native == std::endian::little, "words are read little-endian");
   SipState state(key);
-  const std::size_t size = bytes.size();
   for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
     std::uint64_t word = 0;
     std::memcpy(&word, bytes.data(), sizeof(word));
     state.Add(word);
   }
-  std::uint64_t tail = 0;
+  tail = 0;
   if (!bytes.empty()) {
     std::memcpy(&tail, bytes.data(), bytes.size());
   }
-  return state.Finish(size, tail);
+  return state;
 }
 
-std::vector<std::uint64_t> HashRows(const Table& table, HashKey key) {
-  // Each text is hashed once, however many rows have it.
-  std::vector<std::vector<std::uint64_t>> text_words(table.columns.size());
-  for (std::size_t c = 0; c < table.columns.size(); ++c) {
-    for (const std::string& text : table.columns[c].dictionary) {
-      text_words[c].push_back(SipHash(key, text));
-    }
+}  // namespace
+
+std::uint64_t SipHash(HashKey key, std::string_view bytes) {
+  std::uint64_t tail = 0;
+  SipState state = AddText(key, bytes, tail);
+  return state.Finish(bytes.size(), tail);
+}
+
+Said SayText(HashKey key, std::string_view text) {
+  std::uint64_t tail = 0;
+  SipState state = AddText(key, text, tail);
+  const std::uint64_t rank = state.Finish(text.size(), tail);
+  return {.rank = rank, .check = state.Next()};
+}
+
+std::uint64_t CellWord(const ColumnCells& cells,
+                       std::size_t row,
+                       std::span<const std::uint64_t> texts) {
+  if (cells.valid[row] == 0) {
+    return kMissingWord;
+  }
+  return cells.codes.empty() ? NumberWord(cells.numbers[row])
+                             : texts[static_cast<std::size_t>(cells.codes[row])];
+}
+
+std::vector<Said> SayRows(std::span<const ColumnCells> columns, HashKey key) {
+  std::vector<ColumnWords> words;
+  words.reserve(columns.size());
+  for (const ColumnCells& cells : columns) {
+    words.push_back(WordsOf(cells, key, words.size()));
   }
   constexpr std::size_t kBlock = 256;  // rows whose states stay in the first-level cache
-  const auto row_count = static_cast<std::size_t>(table.row_count());
-  std::vector<std::uint64_t> hashes(row_count);
+  const std::size_t row_count = columns.empty() ? 0 : columns.front().valid.size();
+  std::vector<Said> said(row_count);
   std::vector<SipState> states;
   for (std::size_t first = 0; first < row_count; first += kBlock) {
     states.assign(std::min(kBlock, row_count - first), SipState(key));
-    for (std::size_t c = 0; c < table.columns.size(); ++c) {
-      AddColumn(table.columns[c], text_words[c], first, states);
+    for (const ColumnWords& column : words) {
+      AddColumn(column, first, states, said);
     }
     for (std::size_t i = 0; i < states.size(); ++i) {
-      hashes[first + i] = states[i].Finish(8 * table.columns.size(), 0);
+      said[first + i].rank = states[i].Finish(8 * columns.size(), 0);
+      said[first + i].check += states[i].Next();
     }
   }
-  return hashes;
-}
-
-bool SameRow(const Table& table, std::int64_t left, std::int64_t right) {
-  const auto l = static_cast<std::size_t>(left);
-  const auto r = static_cast<std::size_t>(right);
-  return std::all_of(table.columns.begin(), table.columns.end(), [l, r](const ColumnCells& cells) {
-    if (cells.valid[l] != cells.valid[r]) {
-      return false;
-    }
-    return cells.codes.empty() ? cells.numbers[l] == cells.numbers[r]
-                               : cells.codes[l] == cells.codes[r];
-  });
+  return said;
 }
 
 }  // namespace millrace::features

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <array>
+#include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -16,13 +19,31 @@ using HashKey = std::array<std::uint64_t, 2>;
 /// SipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012) of `bytes`.
 std::uint64_t SipHash(HashKey key, std::string_view bytes);
 
-/// One hash a row: SipHash-2-4 over the row's canonical bytes, eight a column in the schema's
-/// order: the number's IEEE 754 bits with -0 as 0, the SipHash of the text, or an all-ones word (no
-/// finite number has these bits) for a missing cell. Rows that say the same have the same hash;
-/// rows that differ share one with a chance of 2^-64 a pair.
-std::vector<std::uint64_t> HashRows(const Table& table, HashKey key);
+/// What a row or a text says, in two words. Where both are equal, what was said is the same but for
+/// a chance of 2^-128 a pair.
+struct Said {
+  std::uint64_t rank = 0;   // SipHash-2-4; what rows are put in order by
+  std::uint64_t check = 0;  // the next word that the same state gives, texts' own checks added
 
-/// Whether two rows say the same: equal cells in every column.
-bool SameRow(const Table& table, std::int64_t left, std::int64_t right);
+  friend auto operator<=>(const Said&, const Said&) = default;
+};
+
+/// SipHash of a text and the word that follows it.
+Said SayText(HashKey key, std::string_view text);
+
+/// One a row of columns of equal length. The rank is SipHash-2-4 over the row's canonical bytes,
+/// eight a column in the schema's order: the number's IEEE 754 bits with -0 as 0, the SipHash of
+/// the text, or an all-ones word (no finite number has these bits) for a missing cell. Rows that
+/// say the same have the same words.
+std::vector<Said> SayRows(std::span<const ColumnCells> columns, HashKey key);
+
+/// The word of one cell, as it stands in those bytes. `texts` are the SipHashes of the column's
+/// dictionary.
+std::uint64_t CellWord(const ColumnCells& cells,
+                       std::size_t row,
+                       std::span<const std::uint64_t> texts);
+
+/// The word of a missing cell.
+inline constexpr std::uint64_t kMissingWord = ~std::uint64_t{0};
 
 }  // namespace millrace::features

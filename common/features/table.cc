@@ -1,8 +1,5 @@
 #include "common/features/table.h"
 
-#include <algorithm>
-#include <unordered_set>
-
 namespace millrace::features {
 
 Cell ColumnCells::At(std::int64_t row) const {
@@ -40,25 +37,6 @@ std::string ClassName(const schema::v1::Column& column, const Cell& cell) {
   std::string text;
   ShortestText(cell.number, text);
   return text;
-}
-
-std::vector<std::string> ClassesOf(const schema::v1::Column& column,
-                                   const ColumnCells& cells,
-                                   std::size_t limit) {
-  std::unordered_set<double> numbers;  // numbers, or codes of texts
-  std::vector<std::string> classes;
-  for (std::int64_t row = 0; row < cells.size() && classes.size() <= limit; ++row) {
-    const auto i = static_cast<std::size_t>(row);
-    if (cells.valid[i] == 0) {
-      continue;
-    }
-    const double key = cells.codes.empty() ? cells.numbers[i] : cells.codes[i];
-    if (numbers.insert(key).second) {
-      classes.push_back(ClassName(column, cells.At(row)));
-    }
-  }
-  std::sort(classes.begin(), classes.end());
-  return classes;
 }
 
 int Table::IndexOf(std::string_view name) const {

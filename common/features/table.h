@@ -35,12 +35,6 @@ bool IsNumeric(schema::v1::ColumnType type);
 /// text. Requires: the cell is not missing.
 std::string ClassName(const schema::v1::Column& column, const Cell& cell);
 
-/// The different classes of a label's cells, in ascending byte order. Stops looking once there are
-/// more than `limit`.
-std::vector<std::string> ClassesOf(const schema::v1::Column& column,
-                                   const ColumnCells& cells,
-                                   std::size_t limit);
-
 /// Columns of equal length under a schema.
 struct Table {
   schema::v1::Schema schema;

@@ -83,8 +83,8 @@ void DistinctCounter::AddNumber(double number) {
   AddHash(Mix(std::bit_cast<std::uint64_t>(number == 0 ? 0.0 : number)));
 }
 
-void DistinctCounter::AddText(std::string_view text) {
-  AddHash(features::SipHash(kKey, text));
+std::uint64_t DistinctCounter::HashOf(std::string_view text) {
+  return features::SipHash(kKey, text);
 }
 
 void DistinctCounter::AddHash(std::uint64_t hash) {

@@ -21,7 +21,12 @@ class DistinctCounter {
   /// -0 counts as 0. Requires: not NaN.
   void AddNumber(double number);
 
-  void AddText(std::string_view text);
+  void AddText(std::string_view text) { AddTextHash(HashOf(text)); }
+
+  /// What a text is counted by, for those who add it to several counters.
+  static std::uint64_t HashOf(std::string_view text);
+
+  void AddTextHash(std::uint64_t hash) { AddHash(hash); }
 
   /// As if every value that `other` was given had been added here.
   void Merge(const DistinctCounter& other);

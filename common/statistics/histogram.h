@@ -2,7 +2,9 @@
 
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace millrace::statistics {
@@ -16,7 +18,10 @@ class Histogram {
   Histogram(double minimum, double maximum);
 
   /// Requires: minimum <= number <= maximum.
-  void Add(double number);
+  void Add(double number) {
+    const double share = half_width_ > 0 ? (number / 2 - minimum_ / 2) / half_width_ : 0;
+    ++counts_[static_cast<std::size_t>(std::clamp(share * kBins, 0.0, kBins - 1.0))];
+  }
 
   /// Requires: the same range.
   void Merge(const Histogram& other);

@@ -5,15 +5,6 @@
 
 namespace millrace::statistics {
 
-void Moments::Add(double number) {
-  ++count_;
-  const double delta = number - mean_;
-  mean_ += delta / static_cast<double>(count_);
-  squares_ += delta * (number - mean_);
-  minimum_ = std::min(minimum_, number);
-  maximum_ = std::max(maximum_, number);
-}
-
 void Moments::Merge(const Moments& other) {
   if (other.count_ == 0) {
     return;

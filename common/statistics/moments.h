@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -11,7 +12,14 @@ namespace millrace::statistics {
 /// 1962); two of them merge by Chan, Golub and LeVeque's formula (1983). Not thread-safe.
 class Moments {
  public:
-  void Add(double number);
+  void Add(double number) {
+    ++count_;
+    const double delta = number - mean_;
+    mean_ += delta / static_cast<double>(count_);
+    squares_ += delta * (number - mean_);
+    minimum_ = std::min(minimum_, number);
+    maximum_ = std::max(maximum_, number);
+  }
 
   /// As if every number that `other` was given had been added here, up to rounding.
   void Merge(const Moments& other);

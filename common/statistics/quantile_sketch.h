@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -21,7 +22,15 @@ class QuantileSketch {
   QuantileSketch();
 
   /// Requires: not NaN.
-  void Add(double number);
+  void Add(double number) {
+    ++count_;
+    minimum_ = std::min(minimum_, number);
+    maximum_ = std::max(maximum_, number);
+    levels_.front().push_back(number + 0.0);  // -0 becomes 0: equal numbers are one
+    if (levels_.front().size() > lowest_capacity_) {
+      Compress();
+    }
+  }
 
   /// As if the numbers that `other` was given had been added here, with the same bound on the
   /// error.

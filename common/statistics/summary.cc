@@ -1,15 +1,19 @@
 #include "common/statistics/summary.h"
 
 #include <algorithm>
-#include <numeric>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/statistics/distinct_counter.h"
+#include "common/statistics/frequent_texts.h"
 #include "common/statistics/histogram.h"
 #include "common/statistics/moments.h"
 #include "common/statistics/quantile_sketch.h"
+#include "common/status/status.h"
 
 namespace millrace::statistics {
 
@@ -19,13 +23,8 @@ using features::ColumnCells;
 using schema::v1::Column;
 using schema::v1::ColumnStatistics;
 
-constexpr std::size_t kTopValues = 10;
+constexpr std::size_t kParts = 4;
 constexpr std::size_t kTopValueBytes = 256;
-
-struct Counted {
-  std::string_view text;
-  std::int64_t count = 0;
-};
 
 // `text` cut to kTopValueBytes between two characters.
 std::string_view Cut(std::string_view text) {
@@ -39,15 +38,9 @@ std::string_view Cut(std::string_view text) {
   return text.substr(0, end);
 }
 
-// The most frequent first; of equally frequent ones the first in byte order.
-void AddTopValues(std::vector<Counted> values, ColumnStatistics& statistics) {
-  const auto top = static_cast<std::ptrdiff_t>(std::min(kTopValues, values.size()));
-  std::partial_sort(
-      values.begin(), values.begin() + top, values.end(), [](const auto& left, const auto& right) {
-        return left.count != right.count ? left.count > right.count : left.text < right.text;
-      });
-  for (std::ptrdiff_t i = 0; i < top; ++i) {
-    const Counted& value = values[static_cast<std::size_t>(i)];
+void AddTopValues(const std::vector<FrequentTexts::Frequent>& values,
+                  ColumnStatistics& statistics) {
+  for (const FrequentTexts::Frequent& value : values) {
     schema::v1::TopValue& out = *statistics.add_top_values();
     out.set_value(std::string(Cut(value.text)));
     out.set_count(value.count);
@@ -59,111 +52,253 @@ void SetDistinct(const DistinctCounter& distinct, ColumnStatistics& statistics) 
   statistics.set_distinct_estimated(distinct.is_estimate());
 }
 
-void MeasureNumbers(const std::vector<double>& numbers, ColumnStatistics& statistics) {
-  if (numbers.empty()) {
-    return;
+// Cells of some rows of a column, counted.
+struct CellCounts {
+  std::int64_t count = 0;
+  std::int64_t missing = 0;
+
+  void Merge(const CellCounts& other) {
+    count += other.count;
+    missing += other.missing;
   }
+};
+
+// The numbers of some rows of a column.
+struct NumberPart {
+  CellCounts cells;
+  std::int64_t ones = 0;  // for booleans
   Moments moments;
   QuantileSketch quantiles;
   DistinctCounter distinct;
-  for (const double number : numbers) {
+  std::optional<Histogram> histogram;
+
+  void Add(double number) {
     moments.Add(number);
     quantiles.Add(number);
     distinct.AddNumber(number);
+    ones += number == 1 ? 1 : 0;
   }
-  Histogram histogram(moments.minimum(), moments.maximum());
-  for (const double number : numbers) {
-    histogram.Add(number);
+
+  void Merge(const NumberPart& other) {
+    cells.Merge(other.cells);
+    ones += other.ones;
+    moments.Merge(other.moments);
+    quantiles.Merge(other.quantiles);
+    distinct.Merge(other.distinct);
   }
-  SetDistinct(distinct, statistics);
+};
+
+void NameBooleans(const Column& column, const NumberPart& part, ColumnStatistics& statistics) {
+  const std::int64_t no = part.moments.count() - part.ones;
+  std::vector<FrequentTexts::Frequent> values = {
+      {.text = column.true_spelling(), .count = part.ones},
+      {.text = column.false_spelling(), .count = no}};
+  if (no > part.ones || (no == part.ones && values[1].text < values[0].text)) {
+    std::swap(values[0], values[1]);
+  }
+  values.resize(values.back().count == 0 ? 1 : 2);
+  AddTopValues(values, statistics);
+}
+
+ColumnStatistics Told(const Column& column, const NumberPart& part) {
+  ColumnStatistics statistics;
+  statistics.set_column(column.name());
+  statistics.set_count(part.cells.count);
+  statistics.set_missing_count(part.cells.missing);
+  if (part.moments.count() == 0) {
+    return statistics;
+  }
+  SetDistinct(part.distinct, statistics);
   schema::v1::NumberStatistics& out = *statistics.mutable_numbers();
-  out.set_minimum(moments.minimum());
-  out.set_maximum(moments.maximum());
-  out.set_mean(moments.mean());
-  out.set_standard_deviation(moments.StandardDeviation());
-  const std::vector<double> answers = quantiles.Quantiles({0, 0.05, 0.25, 0.5, 0.75, 0.95, 1});
+  out.set_minimum(part.moments.minimum());
+  out.set_maximum(part.moments.maximum());
+  out.set_mean(part.moments.mean());
+  out.set_standard_deviation(part.moments.StandardDeviation());
+  const std::vector<double> answers = part.quantiles.Quantiles({0, 0.05, 0.25, 0.5, 0.75, 0.95, 1});
   out.mutable_quantiles()->Add(answers.begin(), answers.end());
-  out.mutable_histogram()->Add(histogram.counts().begin(), histogram.counts().end());
-}
-
-void MeasureNumericColumn(const Column& column,
-                          const ColumnCells& cells,
-                          std::span<const std::int64_t> rows,
-                          ColumnStatistics& statistics) {
-  std::vector<double> numbers;
-  numbers.reserve(rows.size());
-  for (const std::int64_t row : rows) {
-    const auto i = static_cast<std::size_t>(row);
-    if (cells.valid[i] != 0) {
-      numbers.push_back(cells.numbers[i]);
-    }
-  }
-  statistics.set_missing_count(static_cast<std::int64_t>(rows.size() - numbers.size()));
-  MeasureNumbers(numbers, statistics);
-  if (column.type() == schema::v1::COLUMN_TYPE_BOOLEAN && !numbers.empty()) {
-    const std::int64_t yes = std::count(numbers.begin(), numbers.end(), 1.0);
-    const std::int64_t no = static_cast<std::int64_t>(numbers.size()) - yes;
-    std::vector<Counted> values = {{column.true_spelling(), yes}, {column.false_spelling(), no}};
-    values.erase(
-        std::remove_if(
-            values.begin(), values.end(), [](const Counted& value) { return value.count == 0; }),
-        values.end());
-    AddTopValues(std::move(values), statistics);
-  }
-}
-
-void MeasureTextColumn(const Column& column,
-                       const ColumnCells& cells,
-                       std::span<const std::int64_t> rows,
-                       ColumnStatistics& statistics) {
-  std::vector<std::int64_t> counts(cells.dictionary.size());
-  std::int64_t missing = 0;
-  for (const std::int64_t row : rows) {
-    const auto i = static_cast<std::size_t>(row);
-    if (cells.valid[i] == 0) {
-      ++missing;
-    } else {
-      ++counts[static_cast<std::size_t>(cells.codes[i])];
-    }
-  }
-  statistics.set_missing_count(missing);
-  std::vector<Counted> values;
-  DistinctCounter distinct;
-  for (std::size_t code = 0; code < counts.size(); ++code) {
-    if (counts[code] > 0) {
-      values.push_back({.text = cells.dictionary[code], .count = counts[code]});
-      distinct.AddText(cells.dictionary[code]);
-    }
-  }
-  SetDistinct(distinct, statistics);
-  if (column.type() != schema::v1::COLUMN_TYPE_IDENTIFIER) {
-    AddTopValues(std::move(values), statistics);
-  }
-}
-
-}  // namespace
-
-schema::v1::Statistics Summarize(const features::Table& table, std::span<const std::int64_t> rows) {
-  schema::v1::Statistics statistics;
-  statistics.set_row_count(static_cast<std::int64_t>(rows.size()));
-  for (std::size_t c = 0; c < table.columns.size(); ++c) {
-    const Column& column = table.schema.columns(static_cast<int>(c));
-    ColumnStatistics& out = *statistics.add_columns();
-    out.set_column(column.name());
-    out.set_count(static_cast<std::int64_t>(rows.size()));
-    if (features::IsNumeric(column.type())) {
-      MeasureNumericColumn(column, table.columns[c], rows, out);
-    } else {
-      MeasureTextColumn(column, table.columns[c], rows, out);
-    }
+  out.mutable_histogram()->Add(part.histogram->counts().begin(), part.histogram->counts().end());
+  if (column.type() == schema::v1::COLUMN_TYPE_BOOLEAN) {
+    NameBooleans(column, part, statistics);
   }
   return statistics;
 }
 
-schema::v1::Statistics Summarize(const features::Table& table) {
-  std::vector<std::int64_t> rows(static_cast<std::size_t>(table.row_count()));
-  std::iota(rows.begin(), rows.end(), 0);
-  return Summarize(table, rows);
+std::span<const std::uint8_t> MarksOf(const ColumnCells& cells,
+                                      std::int64_t first,
+                                      const features::RowMarks& marks) {
+  return std::span(marks).subspan(static_cast<std::size_t>(first), cells.valid.size());
+}
+
+using NumberParts = std::array<NumberPart, kParts>;
+
+void AddNumbers(const ColumnCells& cells, std::span<const std::uint8_t> mark, NumberParts& parts) {
+  for (std::size_t i = 0; i < cells.valid.size(); ++i) {
+    NumberPart& part = parts[mark[i]];
+    ++part.cells.count;
+    if (cells.valid[i] != 0) {
+      part.Add(cells.numbers[i]);
+    } else {
+      ++part.cells.missing;
+    }
+  }
+}
+
+void AddToHistograms(const ColumnCells& cells,
+                     std::span<const std::uint8_t> mark,
+                     NumberParts& parts,
+                     NumberPart& all) {
+  for (std::size_t i = 0; i < cells.valid.size(); ++i) {
+    if (cells.valid[i] != 0) {
+      parts[mark[i]].histogram->Add(cells.numbers[i]);
+      all.histogram->Add(cells.numbers[i]);
+    }
+  }
+}
+
+absl::StatusOr<ColumnSummary> SummarizeNumbers(features::ColumnReader& reader,
+                                               const features::RowMarks& marks) {
+  NumberParts parts;
+  NumberPart all;
+  RETURN_IF_ERROR(reader.ForEach([&](const ColumnCells& cells, std::int64_t first) {
+    AddNumbers(cells, MarksOf(cells, first, marks), parts);
+    return absl::OkStatus();
+  }));
+  for (NumberPart& part : parts) {
+    all.Merge(part);
+    if (part.moments.count() > 0) {
+      part.histogram.emplace(part.moments.minimum(), part.moments.maximum());
+    }
+  }
+  if (all.moments.count() > 0) {
+    all.histogram.emplace(all.moments.minimum(), all.moments.maximum());
+    RETURN_IF_ERROR(reader.ForEach([&](const ColumnCells& cells, std::int64_t first) {
+      AddToHistograms(cells, MarksOf(cells, first, marks), parts, all);
+      return absl::OkStatus();
+    }));
+  }
+  ColumnSummary summary{.all = Told(reader.column(), all), .of_mark = {}};
+  for (std::size_t i = 0; i < kParts; ++i) {
+    summary.of_mark[i] = Told(reader.column(), parts[i]);
+  }
+  return summary;
+}
+
+// The texts of some rows of a column.
+struct TextPart {
+  CellCounts cells;
+  DistinctCounter distinct;
+};
+
+using TextParts = std::array<TextPart, kParts>;
+
+// A text of a group that a row has, and how many rows of each mark have it.
+struct CountedText {
+  std::uint64_t hash = 0;
+  std::string_view text;
+  PartCounts counts{};
+};
+
+std::vector<CountedText> TextsOf(const ColumnCells& cells, std::span<const std::uint8_t> mark) {
+  std::vector<PartCounts> counts(cells.dictionary.size());
+  for (std::size_t i = 0; i < cells.valid.size(); ++i) {
+    if (cells.valid[i] != 0) {
+      ++counts[static_cast<std::size_t>(cells.codes[i])][mark[i]];
+    }
+  }
+  std::vector<CountedText> texts;
+  texts.reserve(counts.size());
+  for (std::size_t code = 0; code < counts.size(); ++code) {
+    if (counts[code] != PartCounts{}) {
+      const std::string& text = cells.dictionary[code];
+      texts.push_back(
+          {.hash = DistinctCounter::HashOf(text), .text = text, .counts = counts[code]});
+    }
+  }
+  return texts;
+}
+
+void AddTexts(const ColumnCells& cells,
+              std::span<const std::uint8_t> mark,
+              TextParts& parts,
+              FrequentTexts* frequent) {
+  for (std::size_t i = 0; i < cells.valid.size(); ++i) {
+    ++parts[mark[i]].cells.count;
+    parts[mark[i]].cells.missing += cells.valid[i] == 0 ? 1 : 0;
+  }
+  for (const CountedText& text : TextsOf(cells, mark)) {
+    for (std::size_t part = 0; part < kParts; ++part) {
+      if (text.counts[part] > 0) {
+        parts[part].distinct.AddTextHash(text.hash);
+      }
+    }
+    if (frequent != nullptr) {
+      frequent->Add(text.hash, text.counts);
+    }
+  }
+}
+
+// The second and the third look at texts, as far as they are needed.
+absl::Status NameTexts(features::ColumnReader& reader,
+                       const features::RowMarks& marks,
+                       FrequentTexts& frequent) {
+  const auto count = [&](const ColumnCells& cells, std::int64_t first) {
+    for (const CountedText& text : TextsOf(cells, MarksOf(cells, first, marks))) {
+      frequent.Count(text.hash, text.counts);
+    }
+    return absl::OkStatus();
+  };
+  const auto name = [&](const ColumnCells& cells, std::int64_t first) {
+    for (const CountedText& text : TextsOf(cells, MarksOf(cells, first, marks))) {
+      frequent.Name(text.hash, text.text);
+    }
+    return absl::OkStatus();
+  };
+  if (frequent.NeedsCount()) {
+    RETURN_IF_ERROR(reader.ForEach(count));
+  }
+  return frequent.empty() ? absl::OkStatus() : reader.ForEach(name);
+}
+
+ColumnStatistics Told(const Column& column,
+                      const TextPart& part,
+                      const std::vector<FrequentTexts::Frequent>& top) {
+  ColumnStatistics statistics;
+  statistics.set_column(column.name());
+  statistics.set_count(part.cells.count);
+  statistics.set_missing_count(part.cells.missing);
+  SetDistinct(part.distinct, statistics);
+  AddTopValues(top, statistics);
+  return statistics;
+}
+
+absl::StatusOr<ColumnSummary> SummarizeTexts(features::ColumnReader& reader,
+                                             const features::RowMarks& marks) {
+  TextParts parts;
+  FrequentTexts frequent;
+  const bool named = reader.column().type() != schema::v1::COLUMN_TYPE_IDENTIFIER;
+  RETURN_IF_ERROR(reader.ForEach([&](const ColumnCells& cells, std::int64_t first) {
+    AddTexts(cells, MarksOf(cells, first, marks), parts, named ? &frequent : nullptr);
+    return absl::OkStatus();
+  }));
+  RETURN_IF_ERROR(NameTexts(reader, marks, frequent));
+  TextPart all;
+  for (const TextPart& part : parts) {
+    all.cells.Merge(part.cells);
+    all.distinct.Merge(part.distinct);
+  }
+  ColumnSummary summary{.all = Told(reader.column(), all, frequent.OfAll()), .of_mark = {}};
+  for (std::size_t i = 0; i < kParts; ++i) {
+    summary.of_mark[i] = Told(reader.column(), parts[i], frequent.OfPart(i));
+  }
+  return summary;
+}
+
+}  // namespace
+
+absl::StatusOr<ColumnSummary> Summarize(features::ColumnReader& reader,
+                                        const features::RowMarks& marks) {
+  return features::IsNumeric(reader.column().type()) ? SummarizeNumbers(reader, marks)
+                                                     : SummarizeTexts(reader, marks);
 }
 
 }  // namespace millrace::statistics

@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 
-#include <zstd.h>
-
 #include "common/clock/random.h"
-#include "common/status/check.h"
 #include "common/status/status.h"
+#include "common/storage/compression.h"
 
 namespace millrace::storage {
 
@@ -29,24 +27,6 @@ bool IsDigest(std::string_view name) {
 
 bool EndsWith(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
-// The bytes as a zstd frame with checksum, or empty when that is no smaller.
-std::string Compress(std::string_view bytes) {
-  const std::unique_ptr<ZSTD_CCtx, std::size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(),
-                                                                        ZSTD_freeCCtx);
-  CHECK(context != nullptr);
-  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, kZstdLevel);
-  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, 1);
-  // No room for more than the bytes themselves: then compress2 fails, which is the answer.
-  std::string frame(bytes.size(), '\0');
-  const std::size_t size =
-      ZSTD_compress2(context.get(), frame.data(), frame.size(), bytes.data(), bytes.size());
-  if (ZSTD_isError(size) != 0 || size >= bytes.size()) {
-    return {};
-  }
-  frame.resize(size);
-  return frame;
 }
 
 std::string HeaderOf(char codec, std::uint64_t size) {
@@ -85,17 +65,10 @@ absl::StatusOr<std::string> Decode(std::string stored) {
     stored.erase(0, kHeaderBytes);
     return stored;
   }
-  // Two places must agree on the size before that much memory is asked for.
-  if (codec != kCodecZstd || ZSTD_getFrameContentSize(content.data(), content.size()) != size) {
+  if (codec != kCodecZstd) {
     return DataLoss("the header does not fit the content");
   }
-  std::string bytes(size, '\0');
-  const std::size_t got =
-      ZSTD_decompress(bytes.data(), bytes.size(), content.data(), content.size());
-  if (ZSTD_isError(got) != 0 || got != size) {
-    return DataLoss("the compressed content is damaged");
-  }
-  return bytes;
+  return Decompress(content, size);
 }
 
 absl::Status WriteDurably(FileSystem& files,
@@ -139,7 +112,7 @@ absl::StatusOr<std::string> BlobStore::Put(std::string_view bytes) {
     RETURN_IF_ERROR(files_.SyncFolder(folder_));
     return sha256;
   }
-  const std::string frame = Compress(bytes);
+  const std::string frame = Compressor(kZstdLevel).Compress(bytes);
   const bool compressed = !frame.empty();
   const std::string header = HeaderOf(compressed ? kCodecZstd : kCodecNone, bytes.size());
   const std::string path = fmt::format("{}/{}.tmp", folder_, RandomHex(16));
@@ -172,6 +145,17 @@ absl::StatusOr<std::string> BlobStore::Get(std::string_view sha256) const {
     return DataLoss("blob {}: its bytes have SHA-256 {}", path, found);
   }
   return bytes;
+}
+
+absl::StatusOr<std::unique_ptr<SegmentedBlobWriter>> BlobStore::NewSegmented() {
+  return SegmentedBlobWriter::Create(files_, folder_);
+}
+
+absl::StatusOr<SegmentedBlob> BlobStore::OpenSegmented(std::string_view sha256) const {
+  if (!IsDigest(sha256)) {  // never joined to a path
+    return NotFound("no blob of that name");
+  }
+  return SegmentedBlob::Open(files_, folder_, sha256);
 }
 
 bool BlobStore::Contains(std::string_view sha256) const {

@@ -13,6 +13,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/storage/file_system.h"
+#include "common/storage/segmented_blob.h"
 #include "common/storage/sha256.h"
 
 namespace millrace::storage {
@@ -40,6 +41,13 @@ class BlobStore {
 
   /// The bytes. NOT_FOUND, or DATA_LOSS when they are damaged.
   [[nodiscard]] absl::StatusOr<std::string> Get(std::string_view sha256) const;
+
+  /// Begins a blob that is written a segment at a time (segmented_blob.h). It is removed and listed
+  /// as the others; Get() does not read it.
+  absl::StatusOr<std::unique_ptr<SegmentedBlobWriter>> NewSegmented();
+
+  /// NOT_FOUND, or DATA_LOSS when it is damaged.
+  [[nodiscard]] absl::StatusOr<SegmentedBlob> OpenSegmented(std::string_view sha256) const;
 
   [[nodiscard]] bool Contains(std::string_view sha256) const;
 

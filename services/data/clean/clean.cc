@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include <absl/container/flat_hash_set.h>
 #include <fmt/format.h>
 
 #include "common/features/cell.h"
 #include "common/features/transform_check.h"
 #include "common/status/status.h"
 #include "services/data/clean/label.h"
-#include "services/data/clean/row_filter.h"
 
 namespace millrace::data {
 
@@ -35,87 +33,142 @@ v1::CleaningEffect Effect(std::string rule,
   return effect;
 }
 
+// Rows that are dropped for one reason: how many, and the first few.
+struct Dropped {
+  static constexpr std::size_t kShown = 3;
+
+  std::int64_t count = 0;
+  std::vector<std::int64_t> first;  // ascending
+
+  void Add(std::int64_t row) {
+    ++count;
+    first.insert(std::upper_bound(first.begin(), first.end(), row), row);
+    first.resize(std::min(first.size(), kShown));
+  }
+};
+
 // "lines 5, 9 and 12", "lines 5, 9, 12 and 40 more".
-std::string LinesInWords(const std::vector<std::int64_t>& rows,
-                         const std::vector<std::int64_t>& lines) {
-  constexpr std::size_t kShown = 3;
-  std::string words = rows.size() == 1 ? "line " : "lines ";
-  for (std::size_t i = 0; i < std::min(kShown, rows.size()); ++i) {
-    words += fmt::format("{}{}", i == 0 ? "" : ", ", lines[static_cast<std::size_t>(rows[i])]);
+absl::StatusOr<std::string> LinesInWords(const Dropped& dropped, const RawRows& raw) {
+  std::string words = dropped.count == 1 ? "line " : "lines ";
+  for (std::size_t i = 0; i < dropped.first.size(); ++i) {
+    ASSIGN_OR_RETURN(const std::int64_t line, raw.line_of(dropped.first[i]));
+    words += fmt::format("{}{}", i == 0 ? "" : ", ", line);
   }
-  return rows.size() > kShown ? fmt::format("{} and {} more", words, rows.size() - kShown) : words;
+  const std::int64_t more = dropped.count - static_cast<std::int64_t>(dropped.first.size());
+  return more > 0 ? fmt::format("{} and {} more", words, more) : words;
 }
 
-std::vector<std::int64_t> Without(const std::vector<std::int64_t>& rows,
-                                  const std::vector<std::int64_t>& dropped) {
-  std::vector<std::int64_t> kept;
-  kept.reserve(rows.size());
-  std::set_difference(
-      rows.begin(), rows.end(), dropped.begin(), dropped.end(), std::back_inserter(kept));
-  return kept;
-}
-
-// The rows that stay, ascending.
-std::vector<std::int64_t> CleanRows(const features::Table& table,
-                                    const std::vector<std::int64_t>& lines,
-                                    const v1::ImportOptions& options,
-                                    std::vector<v1::CleaningEffect>& effects) {
-  std::vector<std::int64_t> rows(static_cast<std::size_t>(table.row_count()));
-  std::iota(rows.begin(), rows.end(), 0);
-  const int label = options.label().empty() ? -1 : table.IndexOf(options.label());
-  if (label >= 0) {
-    const ColumnCells& cells = table.columns[static_cast<std::size_t>(label)];
-    std::vector<std::int64_t> missing;
-    std::copy_if(rows.begin(), rows.end(), std::back_inserter(missing), [&](std::int64_t row) {
-      return cells.valid[static_cast<std::size_t>(row)] == 0;
-    });
-    if (!missing.empty()) {
-      rows = Without(rows, missing);
-      effects.push_back(
-          Effect("missing_label",
-                 options.label(),
-                 static_cast<std::int64_t>(missing.size()),
-                 fmt::format("rows without a label cannot be learned from and were dropped ({}); "
-                             "fill the label in, or import without one",
-                             LinesInWords(missing, lines))));
+// Marks the rows that are dropped.
+absl::Status MarkRows(const RawRows& raw,
+                      const v1::ImportOptions& options,
+                      features::RowMarks& marks,
+                      Dropped& unlabelled,
+                      Dropped& repeated) {
+  std::vector<features::Said> different;  // of one rank: almost always a single one
+  return raw.ranked.ForEach([&](const features::RankedRow& row) {
+    std::uint8_t& mark = marks[static_cast<std::size_t>(row.row)];
+    if (!options.label().empty() && row.label == features::kMissingWord) {
+      unlabelled.Add(row.row);
+      mark = features::kDropped;
+      return absl::OkStatus();
     }
+    if (options.keep_duplicates()) {
+      return absl::OkStatus();
+    }
+    if (!different.empty() && different.front().rank != row.said.rank) {
+      different.clear();
+    }
+    if (std::find(different.begin(), different.end(), row.said) == different.end()) {
+      different.push_back(row.said);
+    } else {
+      repeated.Add(row.row);
+      mark = features::kDropped;
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status CleanRows(const RawRows& raw, const v1::ImportOptions& options, CleanedRows& cleaned) {
+  Dropped unlabelled;
+  Dropped repeated;
+  cleaned.marks.assign(static_cast<std::size_t>(raw.rows.row_count()), features::kKept);
+  RETURN_IF_ERROR(MarkRows(raw, options, cleaned.marks, unlabelled, repeated));
+  cleaned.row_count = raw.rows.row_count() - unlabelled.count - repeated.count;
+  if (unlabelled.count > 0) {
+    ASSIGN_OR_RETURN(const std::string lines, LinesInWords(unlabelled, raw));
+    cleaned.effects.push_back(
+        Effect("missing_label",
+               options.label(),
+               unlabelled.count,
+               fmt::format("rows without a label cannot be learned from and were dropped ({}); "
+                           "fill the label in, or import without one",
+                           lines)));
   }
-  if (options.keep_duplicates()) {
-    return rows;
-  }
-  const std::vector<std::int64_t> repeated = RepeatedRows(table, rows);
-  if (!repeated.empty()) {
-    rows = Without(rows, repeated);
-    effects.push_back(Effect(
+  if (repeated.count > 0) {
+    ASSIGN_OR_RETURN(const std::string lines, LinesInWords(repeated, raw));
+    cleaned.effects.push_back(Effect(
         "duplicate_rows",
         "",
-        static_cast<std::int64_t>(repeated.size()),
+        repeated.count,
         fmt::format("rows that repeat an earlier one in every column were dropped ({}), so that "
                     "none stands in two splits; import with duplicates kept to have them",
-                    LinesInWords(repeated, lines))));
+                    lines)));
   }
-  return rows;
+  return absl::OkStatus();
 }
 
-// Whether at most one value stands in the column.
-bool IsConstant(const ColumnCells& cells) {
-  std::optional<std::size_t> first;
-  for (std::size_t i = 0; i < cells.valid.size(); ++i) {
-    if (cells.valid[i] == 0) {
-      continue;
+// What the kept rows of a column say about it as a feature.
+struct ColumnLook {
+  bool has_value = false;
+  bool varies = false;
+  std::size_t categories = 0;  // different texts, counted up to kCountMax
+
+  static constexpr std::size_t kCountMax = std::size_t{1} << 20U;
+};
+
+absl::StatusOr<ColumnLook> LookAtNumbers(features::ColumnReader& reader,
+                                         const features::RowMarks& marks) {
+  std::optional<double> first;
+  ColumnLook look;
+  const auto add = [&](const ColumnCells& cells, std::int64_t first_row) -> absl::StatusOr<bool> {
+    const std::uint8_t* const mark = marks.data() + first_row;
+    for (std::size_t i = 0; i < cells.valid.size() && !look.varies; ++i) {
+      if (cells.valid[i] != 0 && mark[i] != features::kDropped) {
+        look.has_value = true;
+        look.varies = first.has_value() && cells.numbers[i] != *first;
+        first = cells.numbers[i];
+      }
     }
-    if (!first.has_value()) {
-      first = i;
-    } else if (cells.codes.empty() ? cells.numbers[i] != cells.numbers[*first]
-                                   : cells.codes[i] != cells.codes[*first]) {
-      return false;
-    }
-  }
-  return true;
+    return !look.varies;
+  };
+  RETURN_IF_ERROR(reader.ForEachWhile(add));
+  return look;
 }
 
-bool IsEmpty(const ColumnCells& cells) {
-  return std::find(cells.valid.begin(), cells.valid.end(), 1) == cells.valid.end();
+absl::StatusOr<ColumnLook> LookAtTexts(features::ColumnReader& reader,
+                                       const features::RowMarks& marks) {
+  constexpr features::HashKey kKey = {0x6d696c6c72616365U, 0x63617465676f7279U};
+  absl::flat_hash_set<std::uint64_t> seen;
+  const bool counted = reader.column().type() == schema::v1::COLUMN_TYPE_CATEGORY;
+  const std::size_t enough = counted ? ColumnLook::kCountMax : 2;
+  const auto add = [&](const ColumnCells& cells, std::int64_t first_row) -> absl::StatusOr<bool> {
+    std::vector<bool> used(cells.dictionary.size());
+    const std::uint8_t* const mark = marks.data() + first_row;
+    for (std::size_t i = 0; i < cells.valid.size(); ++i) {
+      if (cells.valid[i] != 0 && mark[i] != features::kDropped) {
+        used[static_cast<std::size_t>(cells.codes[i])] = true;
+      }
+    }
+    for (std::size_t code = 0; code < used.size() && seen.size() < enough; ++code) {
+      if (used[code]) {
+        seen.insert(features::SipHash(kKey, cells.dictionary[code]));
+      }
+    }
+    return seen.size() < enough;
+  };
+  RETURN_IF_ERROR(reader.ForEachWhile(add));
+  return ColumnLook{
+      .has_value = !seen.empty(), .varies = seen.size() > 1, .categories = seen.size()};
 }
 
 struct SetAside {
@@ -125,14 +178,14 @@ struct SetAside {
 
 // Why a column is no feature; nothing when it is one.
 std::optional<SetAside> ReasonToSetAside(const Column& column,
-                                         const ColumnCells& cells,
+                                         const ColumnLook& look,
                                          const v1::ImportOptions& options) {
   const auto& dropped = options.drop_columns();
   if (std::find(dropped.begin(), dropped.end(), column.name()) != dropped.end()) {
     return SetAside{"dropped_column",
                     "kept out as the import's options say; take it from the columns to drop"};
   }
-  if (IsEmpty(cells)) {
+  if (!look.has_value) {
     return SetAside{"empty_column",
                     "no row has a value; if one of its texts was read as missing, give your own "
                     "missing spellings"};
@@ -149,46 +202,66 @@ std::optional<SetAside> ReasonToSetAside(const Column& column,
                                 "if its texts are kinds",
                                 column.reason())};
   }
-  if (cells.dictionary.size() > static_cast<std::size_t>(features::kCategoriesMax)) {
+  if (look.categories > static_cast<std::size_t>(features::kCategoriesMax)) {
     return SetAside{"text_column",
-                    fmt::format("at most {} categories can become inputs, found {}; group them "
+                    fmt::format("at most {} categories can become inputs, found {}{}; group them "
                                 "before the import",
                                 features::kCategoriesMax,
-                                cells.dictionary.size())};
+                                look.categories < ColumnLook::kCountMax ? "" : "at least ",
+                                look.categories)};
   }
-  if (IsConstant(cells)) {
+  if (!look.varies) {
     return SetAside{"constant_column",
                     "has one value only, from which nothing can be learned; add rows with another"};
   }
   return std::nullopt;
 }
 
-absl::Status CleanColumns(features::Table& table,
+// One a column; nothing is looked up of the label.
+absl::StatusOr<std::vector<ColumnLook>> LookAtColumns(const RawRows& raw,
+                                                      const CleanedRows& cleaned) {
+  std::vector<ColumnLook> looks(raw.rows.column_count());
+  const auto look = [&](std::size_t c) -> absl::Status {
+    const Column& column = raw.rows.schema().columns(static_cast<int>(c));
+    if (column.role() == schema::v1::COLUMN_ROLE_LABEL) {
+      return absl::OkStatus();
+    }
+    features::ColumnReader reader(raw.rows, c, raw.stop);
+    ASSIGN_OR_RETURN(looks[c],
+                     features::IsNumeric(column.type()) ? LookAtNumbers(reader, cleaned.marks)
+                                                        : LookAtTexts(reader, cleaned.marks));
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(features::InParallel(raw.threads, looks.size(), look));
+  return looks;
+}
+
+absl::Status CleanColumns(const RawRows& raw,
                           const v1::ImportOptions& options,
-                          std::string_view file_name,
-                          std::vector<v1::CleaningEffect>& effects) {
+                          CleanedRows& cleaned) {
+  ASSIGN_OR_RETURN(const std::vector<ColumnLook> looks, LookAtColumns(raw, cleaned));
+  std::vector<v1::CleaningEffect>& effects = cleaned.effects;
   int features = 0;
-  for (int c = 0; c < table.schema.columns_size(); ++c) {
-    Column& column = *table.schema.mutable_columns(c);
+  for (int c = 0; c < cleaned.schema.columns_size(); ++c) {
+    Column& column = *cleaned.schema.mutable_columns(c);
     if (column.role() == schema::v1::COLUMN_ROLE_LABEL) {
       continue;
     }
-    const auto aside =
-        ReasonToSetAside(column, table.columns[static_cast<std::size_t>(c)], options);
+    const auto aside = ReasonToSetAside(column, looks[static_cast<std::size_t>(c)], options);
     if (!aside.has_value()) {
       ++features;
       continue;
     }
     column.set_role(schema::v1::COLUMN_ROLE_SET_ASIDE);
     column.set_reason(fmt::format("{}; set aside: {}", column.reason(), aside->rule));
-    effects.push_back(Effect(aside->rule, column.name(), table.row_count(), aside->explanation));
+    effects.push_back(Effect(aside->rule, column.name(), cleaned.row_count, aside->explanation));
   }
   if (features == 0) {
     return WithFix(
         InvalidArgument("{}: a dataset needs a feature beside its label, found {} columns that are "
                         "all set aside{}",
-                        file_name,
-                        table.schema.columns_size(),
+                        raw.file_name,
+                        cleaned.schema.columns_size(),
                         effects.empty() ? ""
                                         : fmt::format("; the last, '{}', as {}",
                                                       features::Excerpt(effects.back().column()),
@@ -198,24 +271,35 @@ absl::Status CleanColumns(features::Table& table,
   return absl::OkStatus();
 }
 
+absl::StatusOr<schema::v1::Task> TaskOf(const RawRows& raw,
+                                        const v1::ImportOptions& options,
+                                        const CleanedRows& cleaned) {
+  const int label = options.label().empty() ? -1 : raw.rows.IndexOf(options.label());
+  if (label < 0) {
+    return schema::v1::TASK_UNSPECIFIED;
+  }
+  features::ColumnReader reader(raw.rows, static_cast<std::size_t>(label), raw.stop);
+  LabelValues values{.classes = {}, .rows = cleaned.row_count};
+  ASSIGN_OR_RETURN(values.classes,
+                   features::ClassesOf(reader, cleaned.marks, features::kClassesMax));
+  return DecideTask(raw.rows.schema().columns(label), values, options, raw.file_name);
+}
+
 }  // namespace
 
-absl::StatusOr<CleanedTable> Clean(features::Table table,
-                                   const std::vector<std::int64_t>& lines,
-                                   const v1::ImportOptions& options,
-                                   std::string_view file_name) {
-  CleanedTable cleaned{.table = std::move(table), .effects = {}};
-  const std::vector<std::int64_t> rows = CleanRows(cleaned.table, lines, options, cleaned.effects);
-  if (rows.empty()) {
+absl::StatusOr<CleanedRows> Clean(const RawRows& raw, const v1::ImportOptions& options) {
+  CleanedRows cleaned;
+  cleaned.schema = raw.rows.schema();
+  RETURN_IF_ERROR(CleanRows(raw, options, cleaned));
+  if (cleaned.row_count == 0) {
     return WithFix(InvalidArgument("{}: expected rows with a label, found none in column '{}'",
-                                   file_name,
+                                   raw.file_name,
                                    features::Excerpt(options.label())),
                    "fill the label in, or choose another");
   }
-  KeepRows(cleaned.table, rows);
-  ASSIGN_OR_RETURN(const schema::v1::Task task, DecideTask(cleaned.table, options, file_name));
-  cleaned.table.schema.set_task(task);
-  RETURN_IF_ERROR(CleanColumns(cleaned.table, options, file_name, cleaned.effects));
+  ASSIGN_OR_RETURN(const schema::v1::Task task, TaskOf(raw, options, cleaned));
+  cleaned.schema.set_task(task);
+  RETURN_IF_ERROR(CleanColumns(raw, options, cleaned));
   return cleaned;
 }
 

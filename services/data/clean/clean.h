@@ -3,20 +3,38 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+#include <functional>
+#include <stop_token>
+#include <string>
 #include <vector>
 
 #include <absl/status/statusor.h>
 
 #include "millrace/data/v1/data_service.pb.h"
+#include "millrace/schema/v1/schema.pb.h"
 
-#include "common/features/table.h"
+#include "common/features/ranked_rows.h"
+#include "common/features/row_groups.h"
 
 namespace millrace::data {
 
-struct CleanedTable {
-  /// The rows that stayed; in its schema, the task and the final roles.
-  features::Table table;
+/// A file's rows, as cleaning looks at them. Owns nothing.
+struct RawRows {
+  const features::RowGroups& rows;
+  const features::RankedRows& ranked;  // the same rows, with the label's words
+
+  /// The file's line of a row.
+  std::function<absl::StatusOr<std::int64_t>(std::int64_t row)> line_of;
+
+  std::string file_name;  // for messages
+  int threads = 1;
+  std::stop_token stop;
+};
+
+struct CleanedRows {
+  schema::v1::Schema schema;   // the task and the final roles
+  features::RowMarks marks;    // kKept or kDropped
+  std::int64_t row_count = 0;  // that are kept
   std::vector<v1::CleaningEffect> effects;
 };
 
@@ -25,11 +43,7 @@ struct CleanedTable {
 /// categories of more than 1,024 values, or that have one value only. Rules over a single cell are
 /// Transforms and not done here.
 ///
-/// `lines` are the file's lines of the rows, `file_name` stands in messages. INVALID_ARGUMENT when
-/// no row or no feature is left, or the label cannot be learned (label.h).
-absl::StatusOr<CleanedTable> Clean(features::Table table,
-                                   const std::vector<std::int64_t>& lines,
-                                   const v1::ImportOptions& options,
-                                   std::string_view file_name);
+/// INVALID_ARGUMENT when no row or no feature is left, or the label cannot be learned (label.h).
+absl::StatusOr<CleanedRows> Clean(const RawRows& raw, const v1::ImportOptions& options);
 
 }  // namespace millrace::data

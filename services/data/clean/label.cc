@@ -1,10 +1,6 @@
 #include "services/data/clean/label.h"
 
 #include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <string>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -63,14 +59,10 @@ absl::Status CheckPositiveClass(const std::vector<std::string>& classes,
 
 }  // namespace
 
-absl::StatusOr<Task> DecideTask(const features::Table& table,
+absl::StatusOr<Task> DecideTask(const Column& column,
+                                const LabelValues& values,
                                 const v1::ImportOptions& options,
                                 std::string_view file_name) {
-  const int index = options.label().empty() ? -1 : table.IndexOf(options.label());
-  if (index < 0) {
-    return schema::v1::TASK_UNSPECIFIED;
-  }
-  const Column& column = table.schema.columns(index);
   const std::string name = features::Excerpt(column.name());
   if (column.type() == schema::v1::COLUMN_TYPE_TIMESTAMP) {
     return WithFix(InvalidArgument("{}: label '{}' must be a number, boolean or category, found a "
@@ -79,8 +71,7 @@ absl::StatusOr<Task> DecideTask(const features::Table& table,
                                    name),
                    "choose another label, or give it the type category");
   }
-  const std::vector<std::string> classes = features::ClassesOf(
-      column, table.columns[static_cast<std::size_t>(index)], features::kClassesMax);
+  const std::vector<std::string>& classes = values.classes;
   if (classes.size() == 1) {
     return WithFix(InvalidArgument("{}: label '{}' must have two classes or more, found only '{}'",
                                    file_name,
@@ -90,7 +81,7 @@ absl::StatusOr<Task> DecideTask(const features::Table& table,
   }
   const auto count = static_cast<std::int64_t>(classes.size());
   Task task = schema::v1::TASK_REGRESSION;
-  if (IsClassified(column, count, table.row_count())) {
+  if (IsClassified(column, count, values.rows)) {
     task = count == 2 ? schema::v1::TASK_BINARY : schema::v1::TASK_MULTICLASS;
   }
   if (task == schema::v1::TASK_MULTICLASS && count > features::kClassesMax) {

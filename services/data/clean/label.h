@@ -2,18 +2,25 @@
 
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <absl/status/statusor.h>
 
 #include "millrace/data/v1/data_service.pb.h"
 #include "millrace/schema/v1/schema.pb.h"
 
-#include "common/features/table.h"
-
 namespace millrace::data {
 
-/// The task of the label column named by the options; TASK_UNSPECIFIED without one.
+/// What stands in a label's column.
+struct LabelValues {
+  std::vector<std::string> classes;  // different ones; when over features::kClassesMax, some more
+  std::int64_t rows = 0;
+};
+
+/// The task of the label column.
 ///
 /// A boolean or category is classified. So is an integer of at most two different values, or of at
 /// most 20 that stand in ten rows each on average; other integers, and reals, are a regression. Who
@@ -21,7 +28,8 @@ namespace millrace::data {
 ///
 /// INVALID_ARGUMENT when there is a single class or value, more than 1,000 classes, a timestamp, or
 /// a positive class that is none of two classes.
-absl::StatusOr<schema::v1::Task> DecideTask(const features::Table& table,
+absl::StatusOr<schema::v1::Task> DecideTask(const schema::v1::Column& column,
+                                            const LabelValues& values,
                                             const v1::ImportOptions& options,
                                             std::string_view file_name);
 

@@ -15,11 +15,45 @@ bool IsWrittenAsInteger(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// Requires: written as an integer, exact in a double. Whether its shortest text is this one.
+bool IsCanonical(std::string_view text) {
+  constexpr std::size_t kDigitsMax = 15;  // below that no exponent is shorter
+  if (text.front() == '-') {
+    text.remove_prefix(1);
+    return text.front() != '0' && text.size() <= kDigitsMax;
+  }
+  return text.front() != '+' && (text.front() != '0' || text.size() == 1) &&
+         text.size() <= kDigitsMax;
+}
+
 }  // namespace
+
+void ColumnFacts::Merge(ColumnFacts&& next) {
+  if (next.kind != CellKind::kUndecided) {
+    kind = kind == CellKind::kUndecided || kind == next.kind ? next.kind : CellKind::kLoosened;
+  }
+  are_integers = are_integers && next.are_integers;
+  are_canonical = are_canonical && next.are_canonical;
+  value_count += next.value_count;
+  minimum = std::min(minimum, next.minimum);
+  maximum = std::max(maximum, next.maximum);
+  for (std::string& text : next.first_texts) {
+    if (first_texts.size() == kFirstTextsMax) {
+      break;
+    }
+    if (std::find(first_texts.begin(), first_texts.end(), text) == first_texts.end()) {
+      first_texts.push_back(std::move(text));
+    }
+  }
+  if (!not_finite.has_value()) {
+    not_finite = std::move(next.not_finite);
+  }
+}
 
 void ColumnBuilder::Expect(const schema::v1::Column& column) {
   expected_.emplace(column, *missing_);
-  kind_ = column.type() == schema::v1::COLUMN_TYPE_TIMESTAMP ? Kind::kTimestamps : Kind::kNumbers;
+  facts_.kind =
+      column.type() == schema::v1::COLUMN_TYPE_TIMESTAMP ? Kind::kTimestamps : Kind::kNumbers;
 }
 
 ColumnBuilder::Added ColumnBuilder::Add(std::string_view raw) {
@@ -31,10 +65,10 @@ ColumnBuilder::Added ColumnBuilder::Add(std::string_view raw) {
   if (expected_.has_value()) {
     return AddExpected(trimmed);
   }
-  if (kind_ == Kind::kUndecided) {
+  if (facts_.kind == Kind::kUndecided) {
     Decide(trimmed);
   }
-  switch (kind_) {
+  switch (facts_.kind) {
     case Kind::kNumbers:
       return AddNumber(trimmed);
     case Kind::kTimestamps:
@@ -48,13 +82,13 @@ ColumnBuilder::Added ColumnBuilder::Add(std::string_view raw) {
 }
 
 void ColumnBuilder::AddMissing() {
-  if (kind_ == Kind::kLoosened) {
+  if (facts_.kind == Kind::kLoosened) {
     return;
   }
   cells_.valid.push_back(0);
-  if (kind_ == Kind::kTexts) {
+  if (facts_.kind == Kind::kTexts) {
     cells_.codes.push_back(0);
-  } else if (kind_ != Kind::kUndecided) {
+  } else if (facts_.kind != Kind::kUndecided) {
     cells_.numbers.push_back(0);
   }
 }
@@ -78,7 +112,10 @@ ColumnBuilder::Added ColumnBuilder::AddNumber(std::string_view trimmed) {
     PushNumber(0);
     return Added::kNotFinite;
   }
-  are_integers_ = are_integers_ && IsWrittenAsInteger(trimmed) && features::IsExactInteger(number);
+  if (facts_.are_integers) {
+    facts_.are_integers = IsWrittenAsInteger(trimmed) && features::IsExactInteger(number);
+    facts_.are_canonical = facts_.are_canonical && facts_.are_integers && IsCanonical(trimmed);
+  }
   PushNumber(number);
   return Added::kYes;
 }
@@ -96,37 +133,56 @@ ColumnBuilder::Added ColumnBuilder::AddTimestamp(std::string_view trimmed) {
 void ColumnBuilder::AddText(std::string_view trimmed) {
   cells_.codes.push_back(dictionary_.Code(trimmed));
   cells_.valid.push_back(1);
-  ++value_count_;
 }
 
 void ColumnBuilder::PushNumber(double number) {
   cells_.numbers.push_back(number);
   cells_.valid.push_back(1);
-  ++value_count_;
 }
 
 // The first value: what was missing before it gets its zeros now.
 void ColumnBuilder::Decide(std::string_view trimmed) {
   double ignored = 0;
   if (features::ParseNumber(trimmed, ignored) || features::SpellsNonFinite(trimmed)) {
-    kind_ = Kind::kNumbers;
+    facts_.kind = Kind::kNumbers;
   } else if (features::ParseTimestamp(trimmed, ignored)) {
-    kind_ = Kind::kTimestamps;
+    facts_.kind = Kind::kTimestamps;
   } else {
-    kind_ = Kind::kTexts;
+    facts_.kind = Kind::kTexts;
     cells_.codes.resize(cells_.valid.size());
     return;
   }
   cells_.numbers.resize(cells_.valid.size());
 }
 
+void ColumnBuilder::NoteNotFinite(csv::Position position, std::string_view text) {
+  if (!facts_.not_finite.has_value()) {
+    facts_.not_finite = NotFinite{.position = position, .text = std::string(text)};
+  }
+}
+
+ColumnFacts ColumnBuilder::Facts() const {
+  ColumnFacts facts = facts_;
+  facts.value_count = std::count(cells_.valid.begin(), cells_.valid.end(), 1);
+  for (std::size_t i = 0; i < cells_.numbers.size(); ++i) {
+    if (cells_.valid[i] != 0) {
+      facts.minimum = std::min(facts.minimum, cells_.numbers[i]);
+      facts.maximum = std::max(facts.maximum, cells_.numbers[i]);
+    }
+  }
+  const std::vector<std::string>& texts = dictionary_.texts();
+  const std::size_t first = std::min(texts.size(), ColumnFacts::kFirstTextsMax);
+  facts.first_texts.assign(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(first));
+  return facts;
+}
+
 void ColumnBuilder::Loosen() {
-  kind_ = Kind::kLoosened;
+  facts_.kind = Kind::kLoosened;
   cells_ = {};
 }
 
 features::ColumnCells ColumnBuilder::Release() {
-  if (kind_ == Kind::kUndecided) {
+  if (facts_.kind == Kind::kUndecided) {
     cells_.codes.resize(cells_.valid.size());  // an empty column is one of texts
   }
   cells_.dictionary = dictionary_.Release();

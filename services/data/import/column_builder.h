@@ -2,18 +2,54 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "millrace/schema/v1/schema.pb.h"
 
+#include "common/csv/position.h"
 #include "common/features/cell.h"
+#include "common/features/dictionary.h"
 #include "common/features/table.h"
-#include "services/data/import/dictionary.h"
 
 namespace millrace::data {
+
+/// How the cells of a column are kept.
+enum class CellKind : std::uint8_t {
+  kUndecided,  // no value yet
+  kNumbers,
+  kTimestamps,
+  kTexts,
+  kLoosened,  // to be read again as texts
+};
+
+/// A number that is not finite, and where it stands.
+struct NotFinite {
+  csv::Position position;
+  std::string text;
+};
+
+/// What is known of a column's cells without looking at them again.
+struct ColumnFacts {
+  static constexpr std::size_t kFirstTextsMax = 17;  // one more than a boolean has spellings
+
+  CellKind kind = CellKind::kUndecided;
+  bool are_integers = true;   // all numbers are written as integers, and are exact in a double
+  bool are_canonical = true;  // and as their shortest texts
+  std::int64_t value_count = 0;
+  double minimum = std::numeric_limits<double>::infinity();  // of the numbers
+  double maximum = -std::numeric_limits<double>::infinity();
+  std::vector<std::string> first_texts;  // the first different ones, in order of appearance
+  std::optional<NotFinite> not_finite;   // the first one; counts only if the kind stays kNumbers
+
+  /// Goes on with what was found in the rows that follow: cells of two kinds are loosened.
+  void Merge(ColumnFacts&& next);
+};
 
 /// Begins with the kind of the first value: numbers, times or texts. A value that is none of it
 /// loosens the column to texts; since the numbers' spellings are gone by then, it must be read
@@ -22,14 +58,7 @@ namespace millrace::data {
 /// Not thread-safe. `missing` must outlive the builder.
 class ColumnBuilder {
  public:
-  /// How the cells are kept.
-  enum class Kind {
-    kUndecided,  // no value yet
-    kNumbers,
-    kTimestamps,
-    kTexts,
-    kLoosened,  // to be read again as texts
-  };
+  using Kind = CellKind;
 
   enum class Added {
     kYes,
@@ -43,21 +72,25 @@ class ColumnBuilder {
   void Expect(const schema::v1::Column& column);
 
   /// Keeps texts, whatever they look like.
-  void ExpectTexts() { kind_ = Kind::kTexts; }
+  void ExpectTexts() { facts_.kind = Kind::kTexts; }
 
   Added Add(std::string_view raw);
 
-  [[nodiscard]] Kind kind() const { return kind_; }
+  /// Says where the number stands that Add() has just found not finite.
+  void NoteNotFinite(csv::Position position, std::string_view text);
 
-  /// Cells that have a value.
-  [[nodiscard]] std::int64_t value_count() const { return value_count_; }
+  [[nodiscard]] Kind kind() const { return facts_.kind; }
 
   /// Whether all numbers are written as integers, and are exact in a double.
-  [[nodiscard]] bool are_integers() const { return are_integers_; }
+  [[nodiscard]] bool are_integers() const { return facts_.are_integers; }
+
+  /// Of the cells that are kept.
+  [[nodiscard]] ColumnFacts Facts() const;
 
   [[nodiscard]] const features::ColumnCells& cells() const { return cells_; }
 
-  [[nodiscard]] const Dictionary& dictionary() const { return dictionary_; }
+  /// The different texts, in order of first appearance.
+  [[nodiscard]] const std::vector<std::string>& texts() const { return dictionary_.texts(); }
 
   /// Gives the cells away.
   features::ColumnCells Release();
@@ -74,11 +107,9 @@ class ColumnBuilder {
 
   const features::MissingSpellings* missing_;
   std::optional<features::CellParser> expected_;
-  Kind kind_ = Kind::kUndecided;
-  std::int64_t value_count_ = 0;
-  bool are_integers_ = true;
+  ColumnFacts facts_;  // without counts, range and texts
   features::ColumnCells cells_;
-  Dictionary dictionary_;
+  features::Dictionary dictionary_;
 };
 
 }  // namespace millrace::data

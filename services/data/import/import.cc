@@ -1,7 +1,7 @@
 #include "services/data/import/import.h"
 
 #include <algorithm>
-#include <map>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,10 +14,13 @@
 #include "common/csv/tokenizer.h"
 #include "common/features/cell.h"
 #include "common/status/status.h"
+#include "services/data/import/block_reader.h"
 #include "services/data/import/column_builder.h"
-#include "services/data/import/csv_reading.h"
+#include "services/data/import/distinct_texts.h"
+#include "services/data/import/file_reading.h"
 #include "services/data/import/header.h"
 #include "services/data/import/inference.h"
+#include "services/data/import/numbers_differ.h"
 
 namespace millrace::data {
 
@@ -74,91 +77,116 @@ absl::StatusOr<v1::ImportOptions> DetectOptions(v1::ImportOptions options, const
   return options;
 }
 
-// One import: the columns as they grow.
+// One import.
 class Import {
  public:
-  Import(std::string file_name, v1::ImportOptions options)
-      : file_name_(std::move(file_name)),
-        options_(std::move(options)),
-        missing_(Missing(options_)) {}
+  Import(const StagedFile& file, const ImportMeans& means, const std::stop_token& stop)
+      : file_(file),
+        means_(means),
+        stop_(stop) {}
 
-  absl::StatusOr<ImportedFile> Run(const StagedFile& file, const std::stop_token& stop);
+  absl::StatusOr<ImportedFile> Run(std::string file_name, v1::ImportOptions options);
 
  private:
-  // Where a column first has a number that is not finite.
-  struct NotFinite {
-    csv::Position position;
-    std::string text;
-  };
-
-  [[nodiscard]] csv::Tokenizer NewTokenizer() const {
-    return {file_name_, {.delimiter = options_.delimiter().front()}};
-  }
-
+  absl::Status FindFirst();
   absl::Status TakeFirst(const csv::Record& record);
-  absl::Status Take(const csv::Record& record);
-  absl::Status Refuse(const csv::Record& record, std::size_t column, ColumnBuilder::Added why);
   [[nodiscard]] absl::Status CheckName(std::string_view name, std::string_view use) const;
   [[nodiscard]] absl::Status CheckNames() const;
   void ExpectType(std::size_t column);
   [[nodiscard]] absl::Status CheckRead() const;
-  absl::Status DecideTypes();
-  absl::Status DecideType(std::size_t column);
-  absl::Status ReadAgain(const StagedFile& file, const std::stop_token& stop);
   [[nodiscard]] bool MustReadAgain(std::size_t column) const;
-  [[nodiscard]] absl::Status NotFiniteError(std::size_t column,
-                                            csv::Position position,
-                                            std::string_view text) const;
-  ImportedFile Finish();
+  absl::Status DecideNumbers();
+  absl::Status ReadAgain(DistinctTexts& texts);
+  absl::Status DecideTypes(const std::vector<std::int64_t>& different);
+  absl::Status DecideType(std::size_t column, std::int64_t different);
+  void Describe();
 
-  std::string file_name_;
+  [[nodiscard]] bool IsLabel(std::size_t column) const {
+    return rules_.columns[column].name == options_.label();
+  }
+
+  const StagedFile& file_;
+  const ImportMeans& means_;
+  const std::stop_token& stop_;
   v1::ImportOptions options_;
-  features::MissingSpellings missing_;
+  ReadingRules rules_;
   std::vector<std::string> names_;
-  std::vector<ColumnBuilder> columns_;
   std::vector<std::optional<TypeDecision>> decisions_;  // nothing: to be inferred
-  std::vector<std::int64_t> lines_;
-  std::map<std::size_t, NotFinite> not_finite_;  // by column
+  std::vector<ColumnFacts> facts_;
+  SpilledFile spilled_;
 };
 
-absl::StatusOr<ImportedFile> Import::Run(const StagedFile& file, const std::stop_token& stop) {
-  RETURN_IF_ERROR(ReadRecords(
-      file, NewTokenizer(), stop, [this](const csv::Record& record) { return Take(record); }));
+absl::StatusOr<ImportedFile> Import::Run(std::string file_name, v1::ImportOptions options) {
+  options_ = std::move(options);
+  rules_.file_name = std::move(file_name);
+  rules_.delimiter = options_.delimiter().front();
+  rules_.missing = Missing(options_);
+  rules_.has_header = options_.header() == v1::ImportOptions::HEADER_PRESENT;
+  RETURN_IF_ERROR(FindFirst());
+
+  ASSIGN_OR_RETURN(spilled_.spill, Spill::Create(means_.scratch));
+  DistinctTexts texts(names_.size(), means_.scratch);
+  const BlockReader reader(rules_);
+  FileReading reading(reader, texts);
+  BlockSource source(file_, stop_, means_.block_bytes);
+  RETURN_IF_ERROR(reading.ReadAll(source, *spilled_.spill, means_.threads));
+  facts_ = std::move(reading.facts());
+  spilled_.groups = reading.TakeGroups();
+  spilled_.views.resize(names_.size());
   RETURN_IF_ERROR(CheckRead());
-  RETURN_IF_ERROR(ReadAgain(file, stop));
-  RETURN_IF_ERROR(DecideTypes());
-  return Finish();
+  RETURN_IF_ERROR(DecideNumbers());
+  RETURN_IF_ERROR(ReadAgain(texts));
+  ASSIGN_OR_RETURN(const std::vector<std::int64_t> different, texts.Count());
+  RETURN_IF_ERROR(DecideTypes(different));
+  Describe();
+  ImportedFile imported;
+  imported.rows = std::make_unique<const SpilledRows>(std::move(spilled_));
+  imported.options = std::move(options_);
+  return imported;
 }
 
-absl::Status Import::Take(const csv::Record& record) {
-  if (names_.empty()) {
-    RETURN_IF_ERROR(TakeFirst(record));
-    if (options_.header() == v1::ImportOptions::HEADER_PRESENT) {
-      return absl::OkStatus();
+// Finds the first record, which says how many columns there are.
+absl::Status Import::FindFirst() {
+  BlockSource source(file_, stop_, means_.block_bytes);
+  Block block;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, source.Next(block));
+    if (!more) {
+      return WithFix(InvalidArgument("{}:1:1: expected a header and rows, found an empty file",
+                                     rules_.file_name),
+                     "send a file with at least one row");
     }
-  }
-  lines_.push_back(record.line());
-  const auto cells = record.cells();
-  for (std::size_t c = 0; c < cells.size(); ++c) {
-    const ColumnBuilder::Added added = columns_[c].Add(cells[c]);
-    if (added == ColumnBuilder::Added::kYes) {
-      continue;
+    std::optional<absl::Status> taken;
+    const auto take = [&](const csv::Record& record) -> absl::Status {
+      taken = TakeFirst(record);
+      return Cancelled("enough");
+    };
+    csv::Tokenizer tokenizer(
+        rules_.file_name,
+        {.delimiter = rules_.delimiter, .stretch = {.first_line = block.place.first_line}});
+    absl::Status read = tokenizer.Feed(block.bytes, take);
+    if (read.ok()) {
+      read = tokenizer.Finish(take);
     }
-    RETURN_IF_ERROR(Refuse(record, c, added));
+    if (taken.has_value()) {
+      rules_.first_block = block.place.index;
+      return *taken;
+    }
+    RETURN_IF_ERROR(read);
   }
-  return absl::OkStatus();
 }
 
 absl::Status Import::TakeFirst(const csv::Record& record) {
-  if (options_.header() == v1::ImportOptions::HEADER_PRESENT) {
-    ASSIGN_OR_RETURN(names_, ReadNames(record, file_name_));
+  if (rules_.has_header) {
+    ASSIGN_OR_RETURN(names_, ReadNames(record, rules_.file_name));
   } else {
     names_ = NumberedNames(record.cells().size());
   }
   RETURN_IF_ERROR(CheckNames());
+  rules_.width = static_cast<std::int64_t>(names_.size());
   decisions_.resize(names_.size());
-  columns_.assign(names_.size(), ColumnBuilder(missing_));
   for (std::size_t c = 0; c < names_.size(); ++c) {
+    rules_.columns.push_back({.index = c, .name = names_[c], .given = {}, .as_texts = false});
     ExpectType(c);
   }
   return absl::OkStatus();
@@ -177,7 +205,7 @@ absl::Status Import::CheckName(std::string_view name, std::string_view use) cons
   }
   return WithFix(
       InvalidArgument("{}:1:1: {} must be one of {} columns, found '{}'",
-                      file_name_,
+                      rules_.file_name,
                       use,
                       names_.size(),
                       features::Excerpt(name)),
@@ -212,181 +240,151 @@ void Import::ExpectType(std::size_t column) {
     return;
   }
   TypeDecision decision{.type = given->second, .reason = "as the import's options say"};
-  const bool is_label = names_[column] == options_.label();
-  if (is_label && (decision.type == schema::v1::COLUMN_TYPE_TEXT ||
-                   decision.type == schema::v1::COLUMN_TYPE_IDENTIFIER)) {
+  if (IsLabel(column) && (decision.type == schema::v1::COLUMN_TYPE_TEXT ||
+                          decision.type == schema::v1::COLUMN_TYPE_IDENTIFIER)) {
     decision.type = schema::v1::COLUMN_TYPE_CATEGORY;
   }
   // A boolean's spellings are known only when all its texts are.
   const bool number =
       features::IsNumeric(decision.type) && decision.type != schema::v1::COLUMN_TYPE_BOOLEAN;
   if (number) {
-    schema::v1::Column expected;
+    schema::v1::Column& expected = rules_.columns[column].given.emplace();
     expected.set_name(names_[column]);
     expected.set_type(decision.type);
-    columns_[column].Expect(expected);
   } else {
-    columns_[column].ExpectTexts();
+    rules_.columns[column].as_texts = true;
   }
   decisions_[column] = std::move(decision);
 }
 
-absl::Status Import::Refuse(const csv::Record& record,
-                            std::size_t column,
-                            ColumnBuilder::Added why) {
-  const csv::Position position = record.PositionOf(column);
-  const std::string text = features::Excerpt(features::Trim(record.cells()[column]));
-  if (why == ColumnBuilder::Added::kNotFinite) {
-    if (decisions_[column].has_value()) {
-      return NotFiniteError(column, position, text);
-    }
-    not_finite_.try_emplace(column, NotFinite{.position = position, .text = text});
-    return absl::OkStatus();
-  }
-  return WithFix(InvalidArgument("{}: column '{}' is {} by the import's options, found '{}'",
-                                 csv::Where(file_name_, position),
-                                 features::Excerpt(names_[column]),
-                                 schema::v1::ColumnType_Name(decisions_[column]->type),
-                                 text),
-                 "correct the cell, give the column another type, or add the text to the missing "
-                 "spellings");
-}
-
-absl::Status Import::NotFiniteError(std::size_t column,
-                                    csv::Position position,
-                                    std::string_view text) const {
-  return WithFix(InvalidArgument("{}: numbers must be finite in column '{}', found '{}'",
-                                 csv::Where(file_name_, position),
-                                 features::Excerpt(names_[column]),
-                                 text),
-                 "correct the cell, or add the text to the missing spellings if it means no value");
-}
-
 // Whether the file gave what a table needs, and no number is left that is not finite.
 absl::Status Import::CheckRead() const {
-  if (names_.empty()) {
-    return WithFix(
-        InvalidArgument("{}:1:1: expected a header and rows, found an empty file", file_name_),
-        "send a file with at least one row");
-  }
-  if (lines_.empty()) {
+  if (spilled_.groups.empty()) {
     return WithFix(InvalidArgument("{}:2:1: expected rows below the header, found only the header",
-                                   file_name_),
+                                   rules_.file_name),
                    "add rows; if the first line is a row, import with header absent");
   }
-  const std::pair<const std::size_t, NotFinite>* first = nullptr;
-  for (const auto& entry : not_finite_) {
-    const csv::Position& at = entry.second.position;
-    const bool is_number = columns_[entry.first].kind() == ColumnBuilder::Kind::kNumbers;
-    if (is_number && (first == nullptr || at.line < first->second.position.line)) {
-      first = &entry;
+  std::optional<std::size_t> first;
+  for (std::size_t c = 0; c < facts_.size(); ++c) {
+    const std::optional<NotFinite>& found = facts_[c].not_finite;
+    if (facts_[c].kind == CellKind::kNumbers && found.has_value() &&
+        (!first.has_value() || found->position.line < facts_[*first].not_finite->position.line)) {
+      first = c;
     }
   }
-  return first == nullptr
+  return !first.has_value()
              ? absl::OkStatus()
-             : NotFiniteError(first->first, first->second.position, first->second.text);
+             : NotFiniteError(rules_.file_name, names_[*first], *facts_[*first].not_finite);
+}
+
+// Decides the columns of numbers whose types are not given.
+absl::Status Import::DecideNumbers() {
+  for (std::size_t c = 0; c < facts_.size(); ++c) {
+    if (facts_[c].kind != CellKind::kNumbers || decisions_[c].has_value()) {
+      continue;
+    }
+    Different different;
+    if (!IsLabel(c) && MayBeIdentifier(facts_[c], names_[c])) {
+      ASSIGN_OR_RETURN(different.all_numbers_differ,
+                       NumbersDiffer(spilled_, c, facts_[c], means_.scratch));
+    }
+    decisions_[c] = InferType(facts_[c], different, names_[c], IsLabel(c));
+    if (decisions_[c]->type == schema::v1::COLUMN_TYPE_IDENTIFIER && facts_[c].are_canonical) {
+      spilled_.views[c].change = CellView::Change::kTexts;
+    }
+  }
+  return absl::OkStatus();
 }
 
 bool Import::MustReadAgain(std::size_t column) const {
-  const ColumnBuilder::Kind kind = columns_[column].kind();
-  const bool numbers_by_name = kind == ColumnBuilder::Kind::kNumbers &&
-                               decisions_[column].has_value() &&
-                               decisions_[column]->type == schema::v1::COLUMN_TYPE_IDENTIFIER;
-  return kind == ColumnBuilder::Kind::kLoosened || numbers_by_name;
+  const CellKind kind = facts_[column].kind;
+  const bool numbers_by_name = kind == CellKind::kNumbers && decisions_[column].has_value() &&
+                               decisions_[column]->type == schema::v1::COLUMN_TYPE_IDENTIFIER &&
+                               !facts_[column].are_canonical;
+  return kind == CellKind::kLoosened || numbers_by_name;
 }
 
 // Reads the columns that turned out to be texts, now as texts.
-absl::Status Import::ReadAgain(const StagedFile& file, const std::stop_token& stop) {
-  std::vector<std::size_t> again;
-  for (std::size_t c = 0; c < columns_.size(); ++c) {
-    const bool numbers = columns_[c].kind() == ColumnBuilder::Kind::kNumbers;
-    if (numbers && !decisions_[c].has_value()) {
-      decisions_[c] = InferType(columns_[c], names_[c], names_[c] == options_.label());
-    }
+absl::Status Import::ReadAgain(DistinctTexts& texts) {
+  ReadingRules rules = rules_;
+  rules.columns.clear();
+  for (std::size_t c = 0; c < names_.size(); ++c) {
     if (MustReadAgain(c)) {
-      again.push_back(c);
-      columns_[c] = ColumnBuilder(missing_);
-      columns_[c].ExpectTexts();
+      spilled_.views[c].again = static_cast<int>(rules.columns.size());
+      rules.columns.push_back({.index = c, .name = names_[c], .given = {}, .as_texts = true});
     }
   }
-  if (again.empty()) {
+  if (rules.columns.empty()) {
     return absl::OkStatus();
   }
-  bool is_header = options_.header() == v1::ImportOptions::HEADER_PRESENT;
-  return ReadRecords(file, NewTokenizer(), stop, [&](const csv::Record& record) {
-    if (!std::exchange(is_header, false)) {
-      for (const std::size_t c : again) {
-        columns_[c].Add(record.cells()[c]);
-      }
-    }
-    return absl::OkStatus();
-  });
-}
-
-absl::Status Import::DecideTypes() {
-  for (std::size_t c = 0; c < columns_.size(); ++c) {
-    RETURN_IF_ERROR(DecideType(c));
+  ASSIGN_OR_RETURN(spilled_.again, Spill::Create(means_.scratch));
+  const BlockReader reader(std::move(rules));
+  FileReading reading(reader, texts);
+  const BlockSource source(file_, stop_, means_.block_bytes);
+  RETURN_IF_ERROR(reading.ReadAgain(source, spilled_.groups, *spilled_.again, means_.threads));
+  for (std::size_t i = 0; i < reader.rules().columns.size(); ++i) {
+    facts_[reader.rules().columns[i].index] = std::move(reading.facts()[i]);
   }
   return absl::OkStatus();
 }
 
-absl::Status Import::DecideType(std::size_t column) {
+absl::Status Import::DecideTypes(const std::vector<std::int64_t>& different) {
+  for (std::size_t c = 0; c < names_.size(); ++c) {
+    RETURN_IF_ERROR(DecideType(c, different[c]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Import::DecideType(std::size_t column, std::int64_t different) {
   std::optional<TypeDecision>& decision = decisions_[column];
+  const bool given_boolean =
+      decision.has_value() && decision->type == schema::v1::COLUMN_TYPE_BOOLEAN;
   if (!decision.has_value()) {
-    decision = InferType(columns_[column], names_[column], names_[column] == options_.label());
-    return absl::OkStatus();
+    decision = InferType(facts_[column], {.texts = different}, names_[column], IsLabel(column));
+  } else if (given_boolean) {
+    TypeDecision boolean = InferBoolean(facts_[column]);
+    if (boolean.type == schema::v1::COLUMN_TYPE_UNSPECIFIED) {
+      return WithFix(InvalidArgument(
+                         "{}: boolean column '{}' must have two words for yes and no, as true and "
+                         "false, yes and no, on and off, t and f, y and n, 1 and 0; found {} texts",
+                         rules_.file_name,
+                         features::Excerpt(names_[column]),
+                         different),
+                     "give the column the type category");
+    }
+    boolean.reason = decision->reason;
+    decision = std::move(boolean);
   }
-  const bool given_boolean = decision->type == schema::v1::COLUMN_TYPE_BOOLEAN;
-  if (!given_boolean) {
-    return absl::OkStatus();
+  if (decision->type == schema::v1::COLUMN_TYPE_BOOLEAN) {
+    spilled_.views[column].change = CellView::Change::kBooleans;
   }
-  TypeDecision boolean = InferBoolean(columns_[column]);
-  if (boolean.type == schema::v1::COLUMN_TYPE_UNSPECIFIED) {
-    return WithFix(
-        InvalidArgument("{}: boolean column '{}' must have two words for yes and no, as true and "
-                        "false, yes and no, on and off, t and f, y and n, 1 and 0; found {} texts",
-                        file_name_,
-                        features::Excerpt(names_[column]),
-                        columns_[column].dictionary().texts().size()),
-        "give the column the type category");
-  }
-  boolean.reason = decision->reason;
-  decision = std::move(boolean);
   return absl::OkStatus();
 }
 
-ImportedFile Import::Finish() {
-  ImportedFile imported;
-  schema::v1::Schema& schema = imported.table.schema;
-  for (std::size_t c = 0; c < columns_.size(); ++c) {
+// Writes down what was decided.
+void Import::Describe() {
+  for (std::size_t c = 0; c < names_.size(); ++c) {
     const TypeDecision& decision = *decisions_[c];
-    schema::v1::Column& column = *schema.add_columns();
+    schema::v1::Column& column = *spilled_.schema.add_columns();
     column.set_name(names_[c]);
     column.set_type(decision.type);
-    column.set_role(names_[c] == options_.label() ? schema::v1::COLUMN_ROLE_LABEL
-                                                  : schema::v1::COLUMN_ROLE_FEATURE);
+    column.set_role(IsLabel(c) ? schema::v1::COLUMN_ROLE_LABEL : schema::v1::COLUMN_ROLE_FEATURE);
     column.set_reason(decision.reason);
     column.set_true_spelling(decision.true_spelling);
     column.set_false_spelling(decision.false_spelling);
-    features::ColumnCells cells = columns_[c].Release();
-    imported.table.columns.push_back(decision.type == schema::v1::COLUMN_TYPE_BOOLEAN
-                                         ? ToBooleans(cells, decision)
-                                         : std::move(cells));
     (*options_.mutable_column_types())[names_[c]] = decision.type;
   }
-  *schema.mutable_missing_spellings() = options_.missing_spellings();
-  imported.lines = std::move(lines_);
-  imported.options = std::move(options_);
-  return imported;
+  *spilled_.schema.mutable_missing_spellings() = options_.missing_spellings();
 }
 
 }  // namespace
 
 absl::StatusOr<ImportedFile> ImportFile(const v1::ImportHeader& header,
                                         const StagedFile& file,
+                                        const ImportMeans& means,
                                         const std::stop_token& stop) {
   ASSIGN_OR_RETURN(v1::ImportOptions options, DetectOptions(header.options(), file));
-  return Import(FileName(header), std::move(options)).Run(file, stop);
+  return Import(file, means, stop).Run(FileName(header), std::move(options));
 }
 
 }  // namespace millrace::data

@@ -3,14 +3,18 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <stop_token>
-#include <vector>
+#include <string_view>
 
 #include <absl/status/statusor.h>
 
 #include "millrace/data/v1/data_service.pb.h"
 
-#include "common/features/table.h"
+#include "common/storage/scratch.h"
+#include "services/data/import/block_source.h"
+#include "services/data/import/spilled_rows.h"
 #include "services/data/import/staged_file.h"
 
 namespace millrace::data {
@@ -19,17 +23,25 @@ namespace millrace::data {
 struct ImportedFile {
   /// Every row of the file. Each column has a type with its reason; the label's role is label, all
   /// others are features for now.
-  features::Table table;
-
-  /// The line of the file on which each row of the table begins.
-  std::vector<std::int64_t> lines;
+  std::unique_ptr<const SpilledRows> rows;
 
   /// The options with delimiter, header, missing spellings and column types filled in.
   v1::ImportOptions options;
 };
 
+/// What a file is read with. None of it changes what comes out.
+struct ImportMeans {
+  storage::Scratch scratch;
+  int threads = 1;
+  std::int64_t block_bytes = BlockSource::kBlockBytes;
+
+  /// Told each step of the pipeline as it begins: import, rank, clean, split, columns.
+  std::function<void(std::string_view step)> begins = {};
+};
+
 /// Reads the file once, and once more when a column that began with numbers or times turned out to
-/// be texts. Types are inferred over all rows (inference.h) unless the options give them.
+/// be texts. Types are inferred over all rows (inference.h) unless the options give them. Takes
+/// memory for a few blocks a thread.
 ///
 /// INVALID_ARGUMENT, with file, line and column, for what the tokenizer refuses (csv/tokenizer.h),
 /// a file without rows, names that the options use and the file does not have, a cell that does not
@@ -37,6 +49,7 @@ struct ImportedFile {
 /// Requires: valid options.
 absl::StatusOr<ImportedFile> ImportFile(const v1::ImportHeader& header,
                                         const StagedFile& file,
+                                        const ImportMeans& means,
                                         const std::stop_token& stop);
 
 }  // namespace millrace::data

@@ -1,6 +1,5 @@
 #include "services/data/import/inference.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -16,23 +15,12 @@ namespace millrace::data {
 namespace {
 
 constexpr std::int64_t kIdentifierValuesMin = 10;
-constexpr std::size_t kFewCategories = 20;
-constexpr std::size_t kCategoriesMax = 1024;
+constexpr std::int64_t kFewCategories = 20;
+constexpr std::int64_t kCategoriesMax = 1024;
 
 using Pair = std::pair<std::string_view, std::string_view>;
 constexpr std::array<Pair, 5> kUsualPairs = {
     {{"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"on", "off"}}};
-
-// The numbers that have a value.
-std::vector<double> ValuesOf(const features::ColumnCells& cells) {
-  std::vector<double> values;
-  for (std::size_t i = 0; i < cells.valid.size(); ++i) {
-    if (cells.valid[i] != 0) {
-      values.push_back(cells.numbers[i]);
-    }
-  }
-  return values;
-}
 
 // "id", "patient_id", "Patient ID", "patientId".
 bool IsNamedAsIdentifier(std::string_view name) {
@@ -48,35 +36,32 @@ bool IsNamedAsIdentifier(std::string_view name) {
 }
 
 // Why whole numbers name their rows, or empty when they do not.
-std::string IdentifierReason(const ColumnBuilder& column, std::string_view name) {
-  if (!column.are_integers() || column.value_count() < kIdentifierValuesMin) {
+std::string IdentifierReason(const ColumnFacts& facts,
+                             const Different& different,
+                             std::string_view name) {
+  if (!MayBeIdentifier(facts, name) || !different.all_numbers_differ) {
     return {};
   }
-  std::vector<double> values = ValuesOf(column.cells());
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  const bool follow = *most - *least == static_cast<double>(values.size() - 1);
-  if (!follow && !IsNamedAsIdentifier(name)) {
-    return {};  // spares the sorting of almost every column
-  }
-  std::sort(values.begin(), values.end());
-  if (std::adjacent_find(values.begin(), values.end()) != values.end()) {
-    return {};
-  }
-  return follow ? fmt::format("{} different whole numbers that follow one another", values.size())
-                : fmt::format("{} different whole numbers under the name of an identifier",
-                              values.size());
+  return WouldFollow(facts)
+             ? fmt::format("{} different whole numbers that follow one another", facts.value_count)
+             : fmt::format("{} different whole numbers under the name of an identifier",
+                           facts.value_count);
 }
 
-TypeDecision InferNumber(const ColumnBuilder& column, std::string_view name, bool is_label) {
-  if (const std::string reason = IdentifierReason(column, name); !reason.empty() && !is_label) {
+TypeDecision InferNumber(const ColumnFacts& facts,
+                         const Different& different,
+                         std::string_view name,
+                         bool is_label) {
+  if (const std::string reason = IdentifierReason(facts, different, name);
+      !reason.empty() && !is_label) {
     return {.type = schema::v1::COLUMN_TYPE_IDENTIFIER, .reason = reason};
   }
-  const std::int64_t count = column.value_count();
-  return column.are_integers()
+  return facts.are_integers
              ? TypeDecision{.type = schema::v1::COLUMN_TYPE_INTEGER,
-                            .reason = fmt::format("all {} values are whole numbers", count)}
+                            .reason =
+                                fmt::format("all {} values are whole numbers", facts.value_count)}
              : TypeDecision{.type = schema::v1::COLUMN_TYPE_REAL,
-                            .reason = fmt::format("all {} values are numbers", count)};
+                            .reason = fmt::format("all {} values are numbers", facts.value_count)};
 }
 
 // The spelling of `word` that stands first among `texts`; empty when another word is among them
@@ -116,23 +101,22 @@ TypeDecision InferUsualPair(const std::vector<std::string>& texts) {
   return {};
 }
 
-TypeDecision InferText(const ColumnBuilder& column, bool is_label) {
-  const std::vector<std::string>& texts = column.dictionary().texts();
-  const auto values = static_cast<std::size_t>(column.value_count());
-  TypeDecision boolean = InferUsualPair(texts);
+TypeDecision InferText(const ColumnFacts& facts, std::int64_t different, bool is_label) {
+  const std::int64_t values = facts.value_count;
+  TypeDecision boolean = InferUsualPair(facts.first_texts);
   if (boolean.type == schema::v1::COLUMN_TYPE_BOOLEAN) {
     return boolean;
   }
-  const std::string counts = fmt::format("{} different texts in {} values", texts.size(), values);
+  const std::string counts = fmt::format("{} different texts in {} values", different, values);
   if (is_label) {
     return {.type = schema::v1::COLUMN_TYPE_CATEGORY, .reason = counts};
   }
-  if (texts.size() == values && column.value_count() >= kIdentifierValuesMin) {
+  if (different == values && values >= kIdentifierValuesMin) {
     return {.type = schema::v1::COLUMN_TYPE_IDENTIFIER,
             .reason = fmt::format("all {} texts are different", values)};
   }
-  const bool repeats = texts.size() <= kCategoriesMax && 2 * texts.size() <= values;
-  if (texts.size() <= kFewCategories || repeats) {
+  const bool repeats = different <= kCategoriesMax && 2 * different <= values;
+  if (different <= kFewCategories || repeats) {
     return {.type = schema::v1::COLUMN_TYPE_CATEGORY, .reason = counts};
   }
   return {.type = schema::v1::COLUMN_TYPE_TEXT, .reason = counts};
@@ -140,16 +124,29 @@ TypeDecision InferText(const ColumnBuilder& column, bool is_label) {
 
 }  // namespace
 
-TypeDecision InferType(const ColumnBuilder& column, std::string_view name, bool is_label) {
-  switch (column.kind()) {
-    case ColumnBuilder::Kind::kNumbers:
-      return InferNumber(column, name, is_label);
-    case ColumnBuilder::Kind::kTimestamps:
+bool WouldFollow(const ColumnFacts& facts) {
+  return facts.maximum - facts.minimum == static_cast<double>(facts.value_count - 1);
+}
+
+bool MayBeIdentifier(const ColumnFacts& facts, std::string_view name) {
+  return facts.kind == CellKind::kNumbers && facts.are_integers &&
+         facts.value_count >= kIdentifierValuesMin &&
+         (WouldFollow(facts) || IsNamedAsIdentifier(name));
+}
+
+TypeDecision InferType(const ColumnFacts& facts,
+                       const Different& different,
+                       std::string_view name,
+                       bool is_label) {
+  switch (facts.kind) {
+    case CellKind::kNumbers:
+      return InferNumber(facts, different, name, is_label);
+    case CellKind::kTimestamps:
       return {.type = schema::v1::COLUMN_TYPE_TIMESTAMP,
-              .reason = fmt::format("all {} values are ISO 8601 times", column.value_count())};
-    case ColumnBuilder::Kind::kTexts:
-      if (column.value_count() > 0) {
-        return InferText(column, is_label);
+              .reason = fmt::format("all {} values are ISO 8601 times", facts.value_count)};
+    case CellKind::kTexts:
+      if (facts.value_count > 0) {
+        return InferText(facts, different.texts, is_label);
       }
       [[fallthrough]];
     default:
@@ -158,22 +155,26 @@ TypeDecision InferType(const ColumnBuilder& column, std::string_view name, bool 
   }
 }
 
-TypeDecision InferBoolean(const ColumnBuilder& column) {
-  const std::vector<std::string>& texts = column.dictionary().texts();
-  TypeDecision decision = InferUsualPair(texts);
-  return decision.type == schema::v1::COLUMN_TYPE_BOOLEAN ? decision
-                                                          : SpellingsOf({"1", "0"}, texts);
+TypeDecision InferBoolean(const ColumnFacts& facts) {
+  TypeDecision decision = InferUsualPair(facts.first_texts);
+  return decision.type == schema::v1::COLUMN_TYPE_BOOLEAN
+             ? decision
+             : SpellingsOf({"1", "0"}, facts.first_texts);
 }
 
-features::ColumnCells ToBooleans(const features::ColumnCells& texts, const TypeDecision& boolean) {
+features::ColumnCells ToBooleans(const features::ColumnCells& texts,
+                                 std::string_view true_spelling) {
+  std::vector<double> number_of;
+  for (const std::string& text : texts.dictionary) {
+    number_of.push_back(features::EqualsIgnoringCase(text, true_spelling) ? 1 : 0);
+  }
   features::ColumnCells cells;
   cells.valid = texts.valid;
   cells.numbers.resize(texts.valid.size());
   for (std::size_t i = 0; i < texts.valid.size(); ++i) {
-    const auto code = static_cast<std::size_t>(texts.codes[i]);
-    const bool yes = texts.valid[i] != 0 &&
-                     features::EqualsIgnoringCase(texts.dictionary[code], boolean.true_spelling);
-    cells.numbers[i] = yes ? 1 : 0;
+    if (texts.valid[i] != 0) {
+      cells.numbers[i] = number_of[static_cast<std::size_t>(texts.codes[i])];
+    }
   }
   return cells;
 }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,19 @@ struct TypeDecision {
   std::string false_spelling = {};
 };
 
+/// What only a look at all values together tells.
+struct Different {
+  std::int64_t texts = 0;           // different ones
+  bool all_numbers_differ = false;  // read only where MayBeIdentifier()
+};
+
+/// Whether numbers are an identifier if they all differ: 10 or more, all whole, that follow one
+/// another without a gap in any order, or under a name that ends in "id".
+bool MayBeIdentifier(const ColumnFacts& facts, std::string_view name);
+
+/// Whether they would follow one another.
+bool WouldFollow(const ColumnFacts& facts);
+
 /// Decides from all cells of a column. The rules, first match first:
 /// - No value: text.
 /// - Only numbers: an identifier when there are 10 or more, all different whole numbers that follow
@@ -33,14 +47,18 @@ struct TypeDecision {
 ///   text.
 /// The label is never an identifier or text: its texts are categories.
 ///
-/// Requires: `column` is not loosened.
-TypeDecision InferType(const ColumnBuilder& column, std::string_view name, bool is_label);
+/// Requires: the column is not loosened.
+TypeDecision InferType(const ColumnFacts& facts,
+                       const Different& different,
+                       std::string_view name,
+                       bool is_label);
 
 /// The spellings of a column that was said to be boolean: a usual pair, or 1 and 0. The decision's
 /// type is unspecified when its texts are no such pair.
-TypeDecision InferBoolean(const ColumnBuilder& column);
+TypeDecision InferBoolean(const ColumnFacts& facts);
 
-/// Turns texts that are a boolean's spellings into numbers.
-features::ColumnCells ToBooleans(const features::ColumnCells& texts, const TypeDecision& boolean);
+/// Turns texts that are a boolean's two spellings into 1 and 0.
+features::ColumnCells ToBooleans(const features::ColumnCells& texts,
+                                 std::string_view true_spelling);
 
 }  // namespace millrace::data

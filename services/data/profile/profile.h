@@ -1,14 +1,20 @@
-// Profile: what a file says about itself before anything is done to it.
+// Profile: what a column says about itself, as it came and in each split.
 
 #pragma once
 
-#include "millrace/schema/v1/statistics.pb.h"
+#include <cstddef>
+#include <vector>
 
-#include "common/features/table.h"
+#include "millrace/data/v1/data_service.pb.h"
+
+#include "common/features/row_groups.h"
+#include "common/statistics/summary.h"
 
 namespace millrace::data {
 
-/// The raw Statistics: every row and every column of the file as it came.
-schema::v1::Statistics Profile(const features::Table& table);
+/// The Statistics of columns that were measured one by one (statistics::Summarize), in their order:
+/// of every row as it came, and of the rows of each split, by their marks.
+v1::GetStatisticsResponse JoinStatistics(const features::RowMarks& marks,
+                                         std::vector<statistics::ColumnSummary> columns);
 
 }  // namespace millrace::data

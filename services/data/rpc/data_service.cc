@@ -7,6 +7,7 @@
 #include "common/rpc/reply.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "services/data/rpc/read_rows.h"
 
 namespace millrace::data {
 
@@ -100,6 +101,12 @@ grpc::ServerWriteReactor<v1::ReadExamplesResponse>* DataService::ReadExamples(
     grpc::CallbackServerContext* /*context*/,
     const v1::ReadExamplesRequest* request) {
   return new ReadCall(read_, *request);
+}
+
+grpc::ServerWriteReactor<v1::ReadRowsResponse>* DataService::ReadRows(
+    grpc::CallbackServerContext* /*context*/,
+    const v1::ReadRowsRequest* request) {
+  return new ReadRowsCall(read_, *request);
 }
 
 }  // namespace millrace::data

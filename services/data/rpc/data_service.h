@@ -44,6 +44,10 @@ class DataService final : public v1::DataService::CallbackService {
       grpc::CallbackServerContext* context,
       const v1::ReadExamplesRequest* request) override;
 
+  grpc::ServerWriteReactor<v1::ReadRowsResponse>* ReadRows(
+      grpc::CallbackServerContext* context,
+      const v1::ReadRowsRequest* request) override;
+
  private:
   const ImportParts import_;
   ExamplesCache cache_;

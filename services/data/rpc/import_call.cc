@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "common/resource/name.h"
@@ -34,24 +35,28 @@ absl::Status CheckFileName(const std::string& name) {
   return absl::OkStatus();
 }
 
-NewVersion VersionOf(ImportResult result, const model::v1::Source& source) {
+NewVersion VersionOf(ImportResult result, const model::v1::Source& source, int threads) {
   NewVersion version;
   version.pipeline_version = kPipelineVersion;
-  version.table = std::move(result.table);
-  version.splits = {.train = std::move(result.train),
-                    .validation = std::move(result.validation),
-                    .test = std::move(result.test)};
+  version.rows = std::move(result.rows);
+  version.marks = std::move(result.marks);
+  version.threads = threads;
   *version.description.add_sources() = source;
   *version.description.mutable_options() = std::move(result.options);
+  *version.description.mutable_schema() = std::move(result.schema);
   *version.description.mutable_transforms() = std::move(result.transforms);
   for (v1::CleaningEffect& effect : result.effects) {
     *version.description.add_effects() = std::move(effect);
   }
-  *version.statistics.mutable_raw() = std::move(result.raw_statistics);
-  *version.statistics.mutable_train() = std::move(result.train_statistics);
-  *version.statistics.mutable_validation() = std::move(result.validation_statistics);
-  *version.statistics.mutable_test() = std::move(result.test_statistics);
+  version.statistics = std::move(result.statistics);
   return version;
+}
+
+int ThreadsOf(const ImportParts& parts) {
+  constexpr unsigned kThreadsMax = 8;
+  return parts.threads > 0
+             ? parts.threads
+             : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, kThreadsMax));
 }
 
 }  // namespace
@@ -167,7 +172,10 @@ absl::StatusOr<v1::DatasetVersion> ImportCall::Import() {
                            .read = [file](std::int64_t offset, std::int64_t size) {
                              return file->Read(offset, size);
                            }};
-    ASSIGN_OR_RETURN(ImportResult result, parts_.pipeline(header_, bytes, stop_.get_token()));
+    const ImportMeans means{.scratch = {.files = parts_.files, .folder = parts_.uploads_folder},
+                            .threads = ThreadsOf(parts_)};
+    ASSIGN_OR_RETURN(ImportResult result,
+                     parts_.pipeline(header_, bytes, means, stop_.get_token()));
     if (stop_.stop_requested()) {
       return Cancelled("the import was cancelled");
     }
@@ -175,8 +183,10 @@ absl::StatusOr<v1::DatasetVersion> ImportCall::Import() {
     source.set_name(header_.file_name());
     source.set_sha256(sha256_);
     source.set_size_bytes(file->size());
-    ASSIGN_OR_RETURN(v1::DatasetVersion version,
-                     parts_.store.Put(dataset_, VersionOf(std::move(result), source)));
+    ASSIGN_OR_RETURN(
+        v1::DatasetVersion version,
+        parts_.store.Put(
+            dataset_, VersionOf(std::move(result), source, means.threads), stop_.get_token()));
     log::Info("dataset_imported",
               {{"dataset", version.name()},
                {"sha256", version.sha256()},

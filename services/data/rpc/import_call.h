@@ -19,6 +19,7 @@
 #include "common/storage/blob_store.h"
 #include "common/storage/file_system.h"
 #include "common/transfer/transfer.h"
+#include "services/data/import/import.h"
 #include "services/data/import/staged_file.h"
 #include "services/data/pipeline/pipeline.h"
 #include "services/data/rpc/import_slots.h"
@@ -29,6 +30,7 @@ namespace millrace::data {
 /// Makes an upload into what a version is made of; RunPipeline(), or a fault in tests.
 using Pipeline = std::function<absl::StatusOr<ImportResult>(const v1::ImportHeader&,
                                                             const StagedFile&,
+                                                            const ImportMeans&,
                                                             const std::stop_token&)>;
 
 /// What imports work with. Owns nothing but the values.
@@ -41,6 +43,7 @@ struct ImportParts {
   std::string uploads_folder;  // prepared with storage::PrepareFolder()
   std::int64_t upload_bytes_max = 0;
   Pipeline pipeline;
+  int threads = 0;  // of one import; 0: one a core, at most 8
 };
 
 /// Takes messages one at a time: the next is read only when the one before is on disk, which is how

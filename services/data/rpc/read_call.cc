@@ -1,8 +1,12 @@
 #include "services/data/rpc/read_call.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include "common/features/row_groups.h"
 #include "common/features/transformer.h"
 #include "common/resource/name.h"
 #include "common/status/grpc_status.h"
@@ -12,6 +16,16 @@ namespace millrace::data {
 
 namespace {
 
+std::vector<std::int64_t> RowsWith(const features::RowMarks& marks, schema::v1::Split split) {
+  std::vector<std::int64_t> rows;
+  for (std::size_t row = 0; row < marks.size(); ++row) {
+    if (marks[row] == static_cast<std::uint8_t>(split)) {
+      rows.push_back(static_cast<std::int64_t>(row));
+    }
+  }
+  return rows;
+}
+
 absl::StatusOr<std::shared_ptr<const Examples>> Load(DatasetStore& store,
                                                      const VersionedName& name) {
   ASSIGN_OR_RETURN(VersionContent content, store.Load(name));
@@ -20,9 +34,9 @@ absl::StatusOr<std::shared_ptr<const Examples>> Load(DatasetStore& store,
   return std::make_shared<const Examples>(
       Examples{.table = std::move(content.table),
                .transformer = std::move(transformer),
-               .train = std::move(content.splits.train),
-               .validation = std::move(content.splits.validation),
-               .test = std::move(content.splits.test)});
+               .train = RowsWith(content.marks, schema::v1::SPLIT_TRAIN),
+               .validation = RowsWith(content.marks, schema::v1::SPLIT_VALIDATION),
+               .test = RowsWith(content.marks, schema::v1::SPLIT_TEST)});
 }
 
 }  // namespace

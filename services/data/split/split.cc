@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <map>
+#include <cstdint>
+
+#include <absl/container/flat_hash_map.h>
 
 #include "millrace/schema/v1/schema.pb.h"
 
-#include "common/features/row_hash.h"
+#include "common/status/status.h"
 
 namespace millrace::data {
 
@@ -15,66 +17,63 @@ namespace {
 
 constexpr std::uint64_t kSplitKey = 0x6d696c6c2d73706cU;  // beside the seed; never changes
 
-// Rows by class. The order of the groups is that of the labels' values.
-std::vector<std::vector<std::int64_t>> GroupByClass(const features::Table& table) {
-  std::map<double, std::vector<std::int64_t>> groups;
-  const features::ColumnCells* label = nullptr;
-  const bool classified = table.schema.task() == schema::v1::TASK_BINARY ||
-                          table.schema.task() == schema::v1::TASK_MULTICLASS;
-  for (int c = 0; classified && c < table.schema.columns_size(); ++c) {
-    if (table.schema.columns(c).role() == schema::v1::COLUMN_ROLE_LABEL) {
-      label = &table.columns[static_cast<std::size_t>(c)];
-    }
-  }
-  for (std::int64_t row = 0; row < table.row_count(); ++row) {
-    const auto i = static_cast<std::size_t>(row);
-    double key = 0;
-    if (label != nullptr) {
-      key = label->codes.empty() ? label->numbers[i] : label->codes[i];
-    }
-    groups[key].push_back(row);
-  }
-  std::vector<std::vector<std::int64_t>> rows;
-  rows.reserve(groups.size());
-  for (auto& group : groups) {
-    rows.push_back(std::move(group.second));
-  }
-  return rows;
-}
+// Rows of one class.
+struct ClassRows {
+  std::int64_t count = 0;
+  std::int64_t train_end = 0;  // of them in order
+  std::int64_t validation_end = 0;
+  std::int64_t next = 0;
+};
 
 // How many of `count` rows make the share, to the nearest row.
-std::size_t Quota(std::size_t count, double share) {
+std::int64_t Quota(std::int64_t count, double share) {
   const double rows = std::round(static_cast<double>(count) * share);
-  return std::min(count, static_cast<std::size_t>(rows));
+  return std::min(count, static_cast<std::int64_t>(rows));
+}
+
+schema::v1::Split SplitOf(ClassRows& rows) {
+  const std::int64_t place = rows.next++;
+  if (place < rows.train_end) {
+    return schema::v1::SPLIT_TRAIN;
+  }
+  return place < rows.validation_end ? schema::v1::SPLIT_VALIDATION : schema::v1::SPLIT_TEST;
 }
 
 }  // namespace
 
-Splits AssignSplits(const features::Table& table, const v1::ImportOptions& options) {
-  const features::HashKey key = {static_cast<std::uint64_t>(options.split_seed()), kSplitKey};
-  const std::vector<std::uint64_t> hashes = features::HashRows(table, key);
+features::HashKey RankKey(const v1::ImportOptions& options) {
+  return {static_cast<std::uint64_t>(options.split_seed()), kSplitKey};
+}
+
+absl::Status AssignSplits(const features::RankedRows& ranked,
+                          bool by_class,
+                          const v1::ImportOptions& options,
+                          features::RowMarks& marks) {
+  absl::flat_hash_map<std::uint64_t, ClassRows> classes;  // by the label's word
+  const auto class_of = [&](const features::RankedRow& row) -> ClassRows& {
+    return classes[by_class ? row.label : 0];
+  };
+  const auto mark_of = [&](const features::RankedRow& row) -> std::uint8_t& {
+    return marks[static_cast<std::size_t>(row.row)];
+  };
+  RETURN_IF_ERROR(ranked.ForEach([&](const features::RankedRow& row) {
+    class_of(row).count += mark_of(row) == features::kDropped ? 0 : 1;
+    return absl::OkStatus();
+  }));
   const double trained = options.train_fraction();
   const double seen = trained + options.validation_fraction();
-  Splits splits;
-  for (std::vector<std::int64_t>& rows : GroupByClass(table)) {
-    std::sort(rows.begin(), rows.end(), [&hashes](std::int64_t left, std::int64_t right) {
-      const std::uint64_t left_hash = hashes[static_cast<std::size_t>(left)];
-      const std::uint64_t right_hash = hashes[static_cast<std::size_t>(right)];
-      return left_hash != right_hash ? left_hash < right_hash : left < right;
-    });
-    const std::size_t train_end = std::max<std::size_t>(1, Quota(rows.size(), trained));
-    const std::size_t validation_end = std::max(train_end, Quota(rows.size(), seen));
-    const auto at = [&rows](std::size_t i) {
-      return rows.begin() + static_cast<std::ptrdiff_t>(i);
-    };
-    splits.train.insert(splits.train.end(), rows.begin(), at(train_end));
-    splits.validation.insert(splits.validation.end(), at(train_end), at(validation_end));
-    splits.test.insert(splits.test.end(), at(validation_end), rows.end());
+  for (auto& entry : classes) {
+    ClassRows& rows = entry.second;
+    rows.train_end = std::max<std::int64_t>(1, Quota(rows.count, trained));
+    rows.validation_end = std::max(rows.train_end, Quota(rows.count, seen));
   }
-  for (auto* rows : {&splits.train, &splits.validation, &splits.test}) {
-    std::sort(rows->begin(), rows->end());
-  }
-  return splits;
+  return ranked.ForEach([&](const features::RankedRow& row) {
+    std::uint8_t& mark = mark_of(row);
+    if (mark != features::kDropped) {
+      mark = static_cast<std::uint8_t>(SplitOf(class_of(row)));
+    }
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace millrace::data

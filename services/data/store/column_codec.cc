@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <vector>
 
 #include "common/status/status.h"
 #include "services/data/store/byte_reader.h"
@@ -61,30 +63,42 @@ bool Decode(std::string_view bytes, features::ColumnCells& column) {
   return decoded && reader.empty();
 }
 
+// Appends what stands in the rows, 0 where there is no value.
+template <typename Number>
+void AppendValues(const std::vector<Number>& values,
+                  const std::vector<std::uint8_t>& valid,
+                  std::string& bytes) {
+  const std::size_t at = bytes.size();
+  bytes.resize(at + valid.size() * sizeof(Number));
+  char* out = bytes.data() + at;
+  for (std::size_t row = 0; row < valid.size(); ++row) {
+    const Number value = valid[row] != 0 ? values[row] : Number{0};
+    std::memcpy(out, &value, sizeof(Number));
+    out += sizeof(Number);
+  }
+}
+
 }  // namespace
 
 std::string EncodeColumn(const features::ColumnCells& column, bool numeric) {
+  const std::size_t rows = column.valid.size();
   std::string bytes(kMagic);
+  bytes.reserve(kMagic.size() + 4 * sizeof(std::uint64_t) + rows * (1 + sizeof(double)));
   AppendTo(bytes, kVersion);
   AppendTo(bytes, numeric ? kNumbers : kTexts);
-  AppendTo(bytes, static_cast<std::uint64_t>(column.valid.size()));
+  AppendTo(bytes, static_cast<std::uint64_t>(rows));
   for (const std::uint8_t valid : column.valid) {
     bytes.push_back(valid != 0 ? 1 : 0);
   }
-  for (std::size_t row = 0; row < column.valid.size(); ++row) {
-    const bool valid = column.valid[row] != 0;
-    if (numeric) {
-      AppendTo(bytes, valid ? column.numbers[row] : 0.0);
-    } else {
-      AppendTo(bytes, valid ? column.codes[row] : std::int32_t{0});
-    }
+  if (numeric) {
+    AppendValues<double>(column.numbers, column.valid, bytes);
+    return bytes;
   }
-  if (!numeric) {
-    AppendTo(bytes, static_cast<std::uint32_t>(column.dictionary.size()));
-    for (const std::string& text : column.dictionary) {
-      AppendTo(bytes, static_cast<std::uint32_t>(text.size()));
-      bytes += text;
-    }
+  AppendValues<std::int32_t>(column.codes, column.valid, bytes);
+  AppendTo(bytes, static_cast<std::uint32_t>(column.dictionary.size()));
+  for (const std::string& text : column.dictionary) {
+    AppendTo(bytes, static_cast<std::uint32_t>(text.size()));
+    bytes += text;
   }
   return bytes;
 }

@@ -1,4 +1,4 @@
-// ColumnCodec: one column as bytes.
+// ColumnCodec: some cells of a column as bytes.
 //
 //     "MRCOLUMN"  8 bytes
 //     version     uint32, 1
@@ -9,7 +9,7 @@
 //     kind 1:     one int32 a row, an index into the dictionary, 0 where there is no value;
 //                 uint32 texts in the dictionary; each a uint32 size and its bytes
 //
-// Numbers are little-endian. Equal columns give equal bytes: a column's digest is that of these.
+// Numbers are little-endian. Equal cells give equal bytes.
 
 #pragma once
 
@@ -22,10 +22,10 @@
 
 namespace millrace::data {
 
-/// The bytes of a column; `numeric` says which kind.
+/// The bytes of these cells; `numeric` says which kind.
 std::string EncodeColumn(const features::ColumnCells& column, bool numeric);
 
-/// The column of these bytes, or DATA_LOSS when they are none.
+/// The cells of these bytes, or DATA_LOSS when they are none.
 absl::StatusOr<features::ColumnCells> DecodeColumn(std::string_view bytes);
 
 }  // namespace millrace::data

@@ -1,8 +1,10 @@
 #include "services/data/store/dataset_store.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include <google/protobuf/io/coded_stream.h>
@@ -12,6 +14,7 @@
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "services/data/store/column_codec.h"
+#include "services/data/store/splits_codec.h"
 
 namespace millrace::data {
 
@@ -68,11 +71,14 @@ v1::StoredVersion DetailsOf(const NewVersion& version) {
   description.clear_name();
   description.clear_sha256();
   description.clear_create_time();
-  *description.mutable_schema() = version.table.schema;
-  description.set_row_count(version.table.row_count());
-  description.set_train_count(static_cast<std::int64_t>(version.splits.train.size()));
-  description.set_validation_count(static_cast<std::int64_t>(version.splits.validation.size()));
-  description.set_test_count(static_cast<std::int64_t>(version.splits.test.size()));
+  const auto rows_of = [&](schema::v1::Split split) {
+    return std::count(version.marks.begin(), version.marks.end(), static_cast<std::uint8_t>(split));
+  };
+  description.set_train_count(rows_of(schema::v1::SPLIT_TRAIN));
+  description.set_validation_count(rows_of(schema::v1::SPLIT_VALIDATION));
+  description.set_test_count(rows_of(schema::v1::SPLIT_TEST));
+  description.set_row_count(description.train_count() + description.validation_count() +
+                            description.test_count());
   *details.mutable_statistics() = version.statistics;
   return details;
 }
@@ -138,14 +144,15 @@ absl::StatusOr<std::unique_ptr<DatasetStore>> DatasetStore::Open(storage::FileSy
 }
 
 absl::StatusOr<v1::DatasetVersion> DatasetStore::Put(const std::string& dataset,
-                                                     const NewVersion& version) {
+                                                     const NewVersion& version,
+                                                     const std::stop_token& stop) {
   const std::lock_guard lock(changing_);
-  const v1::StoredVersion details = DetailsOf(version);
+  v1::StoredVersion details = DetailsOf(version);
   v1::DatasetVersion summary = details.description();
   summary.clear_schema();
   summary.clear_transforms();
   Blobs blobs;
-  const absl::Status put = PutBlobs(version, details, blobs);
+  const absl::Status put = PutBlobs(version, stop, details, blobs);
   const absl::StatusOr<Row> row = put.ok() ? PutRow(dataset, blobs, summary) : put;
   // What the catalog does not name goes: all of it after a failure, nothing or the second telling
   // of a version that was there. A commit that failed may still have happened; the catalog knows.
@@ -158,26 +165,46 @@ absl::StatusOr<v1::DatasetVersion> DatasetStore::Put(const std::string& dataset,
 }
 
 absl::Status DatasetStore::PutBlobs(const NewVersion& version,
-                                    const v1::StoredVersion& details,
+                                    const std::stop_token& stop,
+                                    v1::StoredVersion& details,
                                     Blobs& blobs) {
   const auto put = [&](const std::string& bytes, std::string& sha256) -> absl::Status {
     ASSIGN_OR_RETURN(sha256, blobs_->Put(bytes));
     blobs.all.insert(sha256);
     return absl::OkStatus();
   };
-  const features::Table& table = version.table;
+  std::vector<WrittenColumn> columns(version.rows->column_count());
+  const absl::Status written = PutColumns(version, stop, columns);
   v1::Manifest manifest = ManifestOf(version);
-  for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    const auto& column = table.schema.columns(static_cast<int>(i));
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const auto& column = details.description().schema().columns(static_cast<int>(i));
     v1::ManifestColumn& entry = *manifest.add_columns();
     entry.set_name(column.name());
     entry.set_type(column.type());
-    const bool numeric = features::IsNumeric(column.type());
-    RETURN_IF_ERROR(put(EncodeColumn(table.columns[i], numeric), *entry.mutable_sha256()));
+    entry.set_sha256(columns[i].sha256);
+    *details.add_segments() = std::move(columns[i].segments);
+    if (!columns[i].sha256.empty()) {
+      blobs.all.insert(columns[i].sha256);
+    }
   }
-  RETURN_IF_ERROR(put(EncodeSplits(version.splits), *manifest.mutable_splits_sha256()));
+  RETURN_IF_ERROR(written);
+  RETURN_IF_ERROR(put(EncodeSplits(version.marks), *manifest.mutable_splits_sha256()));
   RETURN_IF_ERROR(put(Serialize(manifest), blobs.manifest));
   return put(Serialize(details), blobs.details);
+}
+
+// Fills in those that were written, after an error too.
+absl::Status DatasetStore::PutColumns(const NewVersion& version,
+                                      const std::stop_token& stop,
+                                      std::vector<WrittenColumn>& columns) {
+  const auto write = [&](std::size_t column) -> absl::Status {
+    if (stop.stop_requested()) {
+      return Cancelled("the import was stopped");
+    }
+    ASSIGN_OR_RETURN(columns[column], WriteColumn(*version.rows, column, version.marks, *blobs_));
+    return absl::OkStatus();
+  };
+  return features::InParallel(version.threads, columns.size(), write);
 }
 
 absl::StatusOr<DatasetStore::Row> DatasetStore::PutRow(const std::string& dataset,
@@ -271,9 +298,28 @@ absl::StatusOr<std::string> DatasetStore::ReadBlob(const Row& row, const std::st
   if (!absl::IsNotFound(bytes.status())) {
     return bytes;
   }
-  // Deleted since the row was read, or lost.
+  return Missing(row, sha256);
+}
+
+// Deleted since the row was read, or lost.
+absl::Status DatasetStore::Missing(const Row& row, const std::string& sha256) {
   RETURN_IF_ERROR(Find({.id = row.dataset, .version = 0, .sha256 = row.sha256}).status());
   return DataLoss("blob {} of datasets/{}/versions/{} is missing", sha256, row.dataset, row.number);
+}
+
+absl::StatusOr<features::ColumnCells> DatasetStore::ReadSegment(const Row& row,
+                                                                const std::string& sha256,
+                                                                std::size_t segment) {
+  const absl::StatusOr<storage::SegmentedBlob> blob = blobs_->OpenSegmented(sha256);
+  if (absl::IsNotFound(blob.status())) {
+    return Missing(row, sha256);
+  }
+  RETURN_IF_ERROR(blob.status());
+  if (segment >= blob->count()) {
+    return DataLoss("blob {} has {} segments, expected more", sha256, blob->count());
+  }
+  ASSIGN_OR_RETURN(const std::string bytes, blob->Read(segment));
+  return DecodeColumn(bytes);
 }
 
 absl::StatusOr<v1::StoredVersion> DatasetStore::Details(const Row& row) {
@@ -368,26 +414,100 @@ absl::StatusOr<std::int32_t> DatasetStore::Delete(const VersionedName& name) {
   return count;
 }
 
-absl::StatusOr<VersionContent> DatasetStore::Load(const VersionedName& name) {
-  ASSIGN_OR_RETURN(const Row row, Find(name));
-  ASSIGN_OR_RETURN(v1::StoredVersion details, Details(row));
-  ASSIGN_OR_RETURN(const std::string manifest_bytes, ReadBlob(row, row.sha256));
-  ASSIGN_OR_RETURN(const auto manifest, Parse<v1::Manifest>(manifest_bytes, "a manifest"));
-  VersionContent content;
-  content.table.schema = std::move(*details.mutable_description()->mutable_schema());
-  content.transforms = std::move(*details.mutable_description()->mutable_transforms());
-  const std::int64_t row_count = details.description().row_count();
-  for (const v1::ManifestColumn& entry : manifest.columns()) {
-    ASSIGN_OR_RETURN(const std::string bytes, ReadBlob(row, entry.sha256()));
-    ASSIGN_OR_RETURN(features::ColumnCells column, DecodeColumn(bytes));
-    if (column.size() != row_count) {
-      return DataLoss(
-          "column '{}' has {} rows, expected {}", entry.name(), column.size(), row_count);
+// A version's columns, read from the store as they are asked for.
+class StoredRows final : public features::ColumnSegments {
+ public:
+  StoredRows(DatasetStore& store, DatasetStore::Row row) : store_(store), row_(std::move(row)) {}
+
+  // Reads all but the segments.
+  absl::Status Open() {
+    ASSIGN_OR_RETURN(details_, store_.Details(row_));
+    ASSIGN_OR_RETURN(const std::string bytes, store_.ReadBlob(row_, row_.sha256));
+    ASSIGN_OR_RETURN(manifest_, Parse<v1::Manifest>(bytes, "a manifest"));
+    ASSIGN_OR_RETURN(const std::string splits, store_.ReadBlob(row_, manifest_.splits_sha256()));
+    ASSIGN_OR_RETURN(marks_, DecodeSplits(splits));
+    const auto rows = static_cast<std::int64_t>(marks_.size());
+    if (manifest_.columns_size() != details_.segments_size() ||
+        manifest_.columns_size() != schema().columns_size()) {
+      return DataLoss("what is told of a version does not fit its manifest");
     }
-    content.table.columns.push_back(std::move(column));
+    for (const v1::ColumnSegments& column : details_.segments()) {
+      const std::int64_t end = column.end_rows().empty() ? 0 : *column.end_rows().rbegin();
+      if (end != rows || !std::is_sorted(column.end_rows().begin(), column.end_rows().end())) {
+        return DataLoss("a column has {} rows, expected {}", end, rows);
+      }
+    }
+    return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(const std::string splits, ReadBlob(row, manifest.splits_sha256()));
-  ASSIGN_OR_RETURN(content.splits, DecodeSplits(splits));
+
+  [[nodiscard]] const v1::StoredVersion& details() const { return details_; }
+
+  [[nodiscard]] const schema::v1::Schema& schema() const override {
+    return details_.description().schema();
+  }
+
+  [[nodiscard]] const features::RowMarks& marks() const override { return marks_; }
+
+  [[nodiscard]] std::span<const std::int64_t> end_rows(std::size_t column) const override {
+    const auto& ends = details_.segments(static_cast<int>(column)).end_rows();
+    return {ends.data(), static_cast<std::size_t>(ends.size())};
+  }
+
+  [[nodiscard]] absl::StatusOr<features::ColumnCells> Read(std::size_t column,
+                                                           std::size_t segment) const override {
+    const v1::ManifestColumn& entry = manifest_.columns(static_cast<int>(column));
+    ASSIGN_OR_RETURN(features::ColumnCells cells,
+                     store_.ReadSegment(row_, entry.sha256(), segment));
+    const auto ends = end_rows(column);
+    const std::int64_t expected = ends[segment] - (segment == 0 ? 0 : ends[segment - 1]);
+    if (cells.size() != expected) {
+      return DataLoss("a segment of column '{}' has {} rows, expected {}",
+                      entry.name(),
+                      cells.size(),
+                      expected);
+    }
+    return cells;
+  }
+
+ private:
+  DatasetStore& store_;
+  DatasetStore::Row row_;
+  v1::StoredVersion details_;
+  v1::Manifest manifest_;
+  features::RowMarks marks_;
+};
+
+absl::StatusOr<std::unique_ptr<const features::ColumnSegments>> DatasetStore::OpenRows(
+    const VersionedName& name) {
+  ASSIGN_OR_RETURN(Row row, Find(name));
+  auto rows = std::make_unique<StoredRows>(*this, std::move(row));
+  RETURN_IF_ERROR(rows->Open());
+  return rows;
+}
+
+absl::StatusOr<VersionContent> DatasetStore::Load(const VersionedName& name) {
+  ASSIGN_OR_RETURN(Row row, Find(name));
+  StoredRows rows(*this, std::move(row));
+  RETURN_IF_ERROR(rows.Open());
+  VersionContent content;
+  content.marks = rows.marks();
+  content.transforms = rows.details().description().transforms();
+  content.table.schema = rows.schema();
+  content.table.schema.clear_columns();
+  for (int c = 0; c < rows.schema().columns_size(); ++c) {
+    const schema::v1::Column& column = rows.schema().columns(c);
+    if (column.role() == schema::v1::COLUMN_ROLE_SET_ASIDE) {
+      continue;
+    }
+    *content.table.schema.add_columns() = column;
+    features::ColumnJoiner joiner(features::IsNumeric(column.type()));
+    const auto index = static_cast<std::size_t>(c);
+    for (std::size_t segment = 0; segment < rows.end_rows(index).size(); ++segment) {
+      ASSIGN_OR_RETURN(const features::ColumnCells cells, rows.Read(index, segment));
+      joiner.Add(cells, 0, cells.valid.size());
+    }
+    content.table.columns.push_back(joiner.Release());
+  }
   return content;
 }
 

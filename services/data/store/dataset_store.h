@@ -6,8 +6,10 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -16,38 +18,42 @@
 #include "millrace/data/v1/stored_version.pb.h"
 
 #include "common/clock/clock.h"
+#include "common/features/column_segments.h"
+#include "common/features/row_groups.h"
 #include "common/features/table.h"
 #include "common/resource/name.h"
 #include "common/storage/blob_store.h"
 #include "common/storage/database.h"
 #include "common/storage/file_system.h"
-#include "services/data/store/splits_codec.h"
+#include "services/data/store/column_writer.h"
 
 namespace millrace::data {
 
 /// What becomes a version.
 struct NewVersion {
   std::int32_t pipeline_version = 0;  // see Manifest
-  features::Table table;
-  Splits splits;  // of the table's rows
+  std::unique_ptr<const features::RowGroups> rows;
+  features::RowMarks marks;  // the split of each row; those that are dropped are not stored
 
-  /// sources, options, transforms and effects; the rest is filled from the table and the splits.
+  /// sources, options, schema, transforms and effects; the rest is filled from the marks.
   v1::DatasetVersion description;
 
   v1::GetStatisticsResponse statistics;
+
+  int threads = 1;  // that write; they change nothing
 };
 
-/// What a reader needs of a version.
+/// What a reader of examples needs of a version.
 struct VersionContent {
-  features::Table table;
-  Splits splits;
+  features::Table table;  // without the columns that were set aside
+  features::RowMarks marks;
   schema::v1::TransformSet transforms;
 };
 
-/// A folder of versions: a blob a column, a blob for the splits, one for the manifest, one for what
-/// is told of it, and a catalog that names them. Blobs are durable before the catalog names them;
-/// deleting forgets the row first and then removes blobs that no version uses. So a version is
-/// there whole or not at all, and what an interruption left is removed at Open().
+/// A folder of versions: a segmented blob a column, a blob for the splits, one for the manifest,
+/// one for what is told of it, and a catalog that names them. Blobs are durable before the catalog
+/// names them; deleting forgets the row first and then removes blobs that no version uses. So a
+/// version is there whole or not at all, and what an interruption left is removed at Open().
 ///
 /// Takes names as ParseVersionedName() gives them; neither number nor digest means the newest
 /// version. Unknown ones are NOT_FOUND. Numbers count from 1 for each dataset and are never given
@@ -60,8 +66,11 @@ class DatasetStore {
                                                             const Clock& clock);
 
   /// Stores a version of `dataset`, or returns the one that has the same digest. On failure nothing
-  /// is there.
-  absl::StatusOr<v1::DatasetVersion> Put(const std::string& dataset, const NewVersion& version);
+  /// is there. Takes memory for a segment and a group a thread. CANCELLED when `stop` was asked
+  /// for.
+  absl::StatusOr<v1::DatasetVersion> Put(const std::string& dataset,
+                                         const NewVersion& version,
+                                         const std::stop_token& stop = {});
 
   absl::StatusOr<v1::DatasetVersion> Get(const VersionedName& name);
 
@@ -84,7 +93,14 @@ class DatasetStore {
   /// Reads and verifies a version's content. DATA_LOSS when the disk damaged it.
   absl::StatusOr<VersionContent> Load(const VersionedName& name);
 
+  /// The same to be read segment by segment. What it gives lives as long as the store; a segment of
+  /// a version that was deleted meanwhile is NOT_FOUND.
+  absl::StatusOr<std::unique_ptr<const features::ColumnSegments>> OpenRows(
+      const VersionedName& name);
+
  private:
+  friend class StoredRows;
+
   // A row of the catalog.
   struct Row {
     std::string dataset;
@@ -110,12 +126,22 @@ class DatasetStore {
         database_(std::move(database)),
         clock_(clock) {}
 
-  absl::Status PutBlobs(const NewVersion& version, const v1::StoredVersion& details, Blobs& blobs);
+  absl::Status PutBlobs(const NewVersion& version,
+                        const std::stop_token& stop,
+                        v1::StoredVersion& details,
+                        Blobs& blobs);
+  absl::Status PutColumns(const NewVersion& version,
+                          const std::stop_token& stop,
+                          std::vector<WrittenColumn>& columns);
   absl::StatusOr<Row> PutRow(const std::string& dataset,
                              const Blobs& blobs,
                              const v1::DatasetVersion& summary);
   absl::StatusOr<Row> Find(const VersionedName& name);
   absl::StatusOr<std::string> ReadBlob(const Row& row, const std::string& sha256);
+  absl::StatusOr<features::ColumnCells> ReadSegment(const Row& row,
+                                                    const std::string& sha256,
+                                                    std::size_t segment);
+  absl::Status Missing(const Row& row, const std::string& sha256);
   absl::StatusOr<v1::StoredVersion> Details(const Row& row);
   absl::StatusOr<v1::DatasetVersion> Describe(const Row& row);
   absl::Status RemoveUnused(const std::set<std::string>& candidates);

@@ -9,26 +9,19 @@
 
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <absl/status/statusor.h>
 
+#include "common/features/row_groups.h"
+
 namespace millrace::data {
 
-/// Rows of a table, ascending; every row is in exactly one of the three.
-struct Splits {
-  std::vector<std::int64_t> train;
-  std::vector<std::int64_t> validation;
-  std::vector<std::int64_t> test;
-};
-
-/// Requires: every number in [0, rows) once.
-std::string EncodeSplits(const Splits& splits);
+/// The splits of the rows that are not dropped.
+std::string EncodeSplits(const features::RowMarks& marks);
 
 /// DATA_LOSS when the bytes are no splits.
-absl::StatusOr<Splits> DecodeSplits(std::string_view bytes);
+absl::StatusOr<features::RowMarks> DecodeSplits(std::string_view bytes);
 
 }  // namespace millrace::data

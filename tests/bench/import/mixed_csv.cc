@@ -17,8 +17,14 @@ namespace {
 constexpr int kReals = 12;
 constexpr int kIntegers = 4;
 constexpr std::array<const char*, 6> kRegions = {"north", "south", "east", "west", "centre", "NA"};
-constexpr std::array<const char*, 8> kWords = {
-    "mild", "\"\"severe\"\"", "stable", "after, and before,", "cough", "pain", "none seen", "left"};
+constexpr std::array<const char*, 8> kWords = {"mild",
+                                               "\"\"severe\"\"",
+                                               "stable",
+                                               "after, and before,",
+                                               "cough",
+                                               "pain",
+                                               "none seen",
+                                               "left"};
 
 std::string Header() {
   std::string header = "id";

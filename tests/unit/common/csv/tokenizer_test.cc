@@ -355,5 +355,23 @@ TEST(AcidLocationTest, ReadsQuotesInsideUnquotedCells) {
   }
 }
 
+TEST(TokenizerTest, AStretchOfAFileGoesOnWithItsLinesAndWidth) {
+  const TokenizerOptions stretch = {.stretch = {.first_line = 40, .width = 2}};
+  EXPECT_EQ(Read("1,2\n", 5, stretch).status, absl::OkStatus());
+  ExpectError(ErrorOf("1,2\n3\n", stretch),
+              "t.csv:41:2: a row must have 2 cells as the first, found 1",
+              "add the missing cells");
+  ExpectError(ErrorOf("1\n", stretch),
+              "t.csv:40:2: a row must have 2 cells as the first, found 1",
+              "add the missing cells");
+  EXPECT_EQ(Read("\xEF\xBB\xBF"
+                 "1,2\n",
+                 9,
+                 stretch)
+                .rows.size(),
+            1U)
+      << "a byte order mark that is not at the start of its file is text";
+}
+
 }  // namespace
 }  // namespace millrace::csv

@@ -1,6 +1,9 @@
 #include "common/features/cell.h"
 
+#include <bit>
+#include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -8,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/clock/random.h"
 #include "common/status/status.h"
 
 namespace millrace::features {
@@ -134,6 +138,53 @@ TEST(ParseTimestampTest, CountsSecondsSince1970) {
     double seconds = -1;
     EXPECT_TRUE(ParseTimestamp(text, seconds)) << text;
     EXPECT_EQ(seconds, expected) << text;
+  }
+}
+
+// Goal: the short way to a number gives the very bits of the long one. Method: random decimals,
+// with and without sign and fraction, beside std::from_chars.
+TEST(ParseNumberTest, PlainDecimalsAreTheNearestDoubles) {
+  Random random(4);
+  for (int round = 0; round < 100'000; ++round) {
+    std::string text = random.Below(2) == 0 ? "-" : "";
+    const std::uint64_t digits = 1 + random.Below(18);
+    const std::uint64_t point = random.Below(digits + 1);
+    for (std::uint64_t i = 0; i < digits; ++i) {
+      text += i == point ? "." : "";
+      text += static_cast<char>('0' + random.Below(10));
+    }
+    double expected = 0;
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), expected);
+    ASSERT_EQ(result.ptr, text.data() + text.size()) << text;
+    double number = 0;
+    ASSERT_TRUE(ParseNumber(text, number)) << text;
+    ASSERT_EQ(std::bit_cast<std::uint64_t>(number), std::bit_cast<std::uint64_t>(expected)) << text;
+  }
+}
+
+TEST(TimestampTextTest, IsIso8601InUtc) {
+  std::string scratch;
+  EXPECT_EQ(TimestampText(0, scratch), "1970-01-01T00:00:00Z");
+  EXPECT_EQ(TimestampText(1'709'211'907.5, scratch), "2024-02-29T13:05:07.5Z");
+  EXPECT_EQ(TimestampText(-1, scratch), "1969-12-31T23:59:59Z");
+  EXPECT_EQ(TimestampText(-62'167'219'200.0, scratch), "0000-01-01T00:00:00Z");
+}
+
+// Goal: every time reads back as it was, those that a zone moved out of the years too.
+TEST(TimestampTextTest, ReadsBackAsItWas) {
+  std::vector<double> times = {
+      -62'167'219'201.0, -62'167'305'000.5, 253'402'300'800.0, 253'402'386'000.25};
+  Random random(6);
+  for (int i = 0; i < 20'000; ++i) {
+    const double whole = static_cast<double>(random.Below(315'569'520'000)) - 62'167'219'200.0;
+    times.push_back(whole + static_cast<double>(random.Below(1'000'000)) / 1e6);
+    times.push_back(whole);
+  }
+  std::string scratch;
+  for (const double time : times) {
+    double read = 0;
+    ASSERT_TRUE(ParseTimestamp(TimestampText(time, scratch), read)) << scratch;
+    ASSERT_EQ(read, time) << scratch;
   }
 }
 

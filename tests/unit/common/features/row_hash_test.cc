@@ -1,6 +1,7 @@
 #include "common/features/row_hash.h"
 
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -34,8 +35,16 @@ Table Example() {
   return table;
 }
 
-TEST(HashRowsTest, RowsThatSayTheSameHaveTheSameHash) {
-  const std::vector<std::uint64_t> hashes = HashRows(Example(), kKey);
+std::vector<std::uint64_t> Hashes(const Table& table, HashKey key) {
+  std::vector<std::uint64_t> hashes;
+  for (const Said& said : SayRows(table.columns, key)) {
+    hashes.push_back(said.rank);
+  }
+  return hashes;
+}
+
+TEST(SayRowsTest, RowsThatSayTheSameHaveTheSameHash) {
+  const std::vector<std::uint64_t> hashes = Hashes(Example(), kKey);
 
   EXPECT_EQ(hashes[0], hashes[4]);
   EXPECT_EQ(hashes[1], hashes[2]) << "-0 is 0";
@@ -43,42 +52,68 @@ TEST(HashRowsTest, RowsThatSayTheSameHaveTheSameHash) {
   EXPECT_NE(hashes[1], hashes[3]) << "missing is not 0";
 }
 
-TEST(HashRowsTest, DoesNotDependOnTheDictionarysOrderOrOtherRows) {
+TEST(SayRowsTest, DoesNotDependOnTheDictionarysOrderOrOtherRows) {
   Table other = Example();
   std::swap(other.columns[1].dictionary[0], other.columns[1].dictionary[1]);
   other.columns[1].codes = {1, 0, 0, 0, 1};
 
-  EXPECT_EQ(HashRows(other, kKey), HashRows(Example(), kKey));
+  EXPECT_EQ(Hashes(other, kKey), Hashes(Example(), kKey));
 }
 
-TEST(HashRowsTest, TheKeyChangesEveryHash) {
-  const std::vector<std::uint64_t> one = HashRows(Example(), {1, 2});
-  const std::vector<std::uint64_t> two = HashRows(Example(), {1, 3});
+TEST(SayRowsTest, TheKeyChangesEveryHash) {
+  const std::vector<std::uint64_t> one = Hashes(Example(), {1, 2});
+  const std::vector<std::uint64_t> two = Hashes(Example(), {1, 3});
 
   for (std::size_t row = 0; row < one.size(); ++row) {
     EXPECT_NE(one[row], two[row]);
   }
 }
 
-TEST(HashRowsTest, GoesAcrossBlocksOfRows) {
+TEST(SayRowsTest, GoesAcrossBlocksOfRows) {
   Table table;
   table.schema.add_columns()->set_type(schema::v1::COLUMN_TYPE_REAL);
   table.columns.resize(1);
   table.columns[0].numbers.assign(1000, 7);
   table.columns[0].valid.assign(1000, 1);
 
-  const std::vector<std::uint64_t> hashes = HashRows(table, kKey);
+  const std::vector<std::uint64_t> hashes = Hashes(table, kKey);
   EXPECT_EQ(hashes.size(), 1000U);
   EXPECT_EQ(hashes.front(), hashes.back());
 }
 
-TEST(SameRowTest, ComparesEveryCell) {
+bool SameRow(const Table& table, std::size_t left, std::size_t right) {
+  const std::vector<Said> said = SayRows(table.columns, kKey);
+  return said[left] == said[right];
+}
+
+TEST(SayRowsTest, BothWordsCompareEveryCell) {
   const Table table = Example();
 
   EXPECT_TRUE(SameRow(table, 0, 4));
   EXPECT_TRUE(SameRow(table, 1, 2));
   EXPECT_FALSE(SameRow(table, 0, 1));
   EXPECT_FALSE(SameRow(table, 1, 3));
+}
+
+// Goal: rows whose ranks were equal by chance would still differ by their check. Method: the checks
+// of different rows and texts differ too.
+TEST(SayRowsTest, TheCheckIsAHashOfItsOwn) {
+  const std::vector<Said> said = SayRows(Example().columns, kKey);
+
+  EXPECT_NE(said[0].check, said[1].check);
+  EXPECT_NE(said[1].check, said[3].check);
+  EXPECT_NE(said[0].check, said[0].rank);
+  EXPECT_NE(SayText(kKey, "a").check, SayText(kKey, "b").check);
+  EXPECT_EQ(SayText(kKey, "a").rank, SipHash(kKey, "a"));
+}
+
+TEST(SayRowsTest, ACellsWordIsItsNumberItsTextOrThatItMisses) {
+  const Table table = Example();
+  const std::vector<std::uint64_t> texts = {SipHash(kKey, "a"), SipHash(kKey, "b")};
+
+  EXPECT_EQ(CellWord(table.columns[0], 2, {}), 0U) << "-0 is 0";
+  EXPECT_EQ(CellWord(table.columns[0], 3, {}), kMissingWord);
+  EXPECT_EQ(CellWord(table.columns[1], 1, texts), texts[1]);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/common/features/table_groups.h"
+
 namespace millrace::statistics {
 namespace {
 
@@ -22,6 +24,22 @@ features::Table OneColumn(ColumnType type, features::ColumnCells cells) {
   column.set_false_spelling("no");
   table.columns.push_back(std::move(cells));
   return table;
+}
+
+// Of the rows that are kept, in groups of two.
+schema::v1::Statistics Summarize(const features::Table& table, const features::RowMarks& marks) {
+  const features::TableGroups groups(table, 2);
+  features::ColumnReader reader(groups, 0, {});
+  const auto summary = statistics::Summarize(reader, marks);
+  EXPECT_TRUE(summary.ok()) << summary.status();
+  schema::v1::Statistics statistics;
+  statistics.set_row_count(summary->of_mark[features::kKept].count());
+  *statistics.add_columns() = summary->of_mark[features::kKept];
+  return statistics;
+}
+
+schema::v1::Statistics Summarize(const features::Table& table) {
+  return Summarize(table, features::AllKept(table));
 }
 
 TEST(SummaryTest, MeasuresNumbersAndPassesOverMissingOnes) {
@@ -101,12 +119,43 @@ TEST(SummaryTest, LooksOnlyAtTheRowsItIsGiven) {
       OneColumn(schema::v1::COLUMN_TYPE_REAL,
                 {.numbers = {1, 2, 3}, .codes = {}, .dictionary = {}, .valid = {1, 1, 1}});
 
-  const schema::v1::Statistics some = Summarize(table, std::vector<std::int64_t>{1, 2});
+  const schema::v1::Statistics some = Summarize(table, features::OnlyKept(table, {1, 2}));
   EXPECT_EQ(some.row_count(), 2);
   EXPECT_EQ(some.columns(0).numbers().minimum(), 2);
-  const schema::v1::Statistics none = Summarize(table, std::vector<std::int64_t>());
+  const schema::v1::Statistics none = Summarize(table, features::OnlyKept(table, {}));
   EXPECT_EQ(none.row_count(), 0);
   EXPECT_FALSE(none.columns(0).has_numbers());
+}
+
+// Goal: what is told of a column does not depend on the groups, and all of it is the sum of its
+// parts. Method: the same 5,000 numbers in groups of 7 and of 4,096, dropped and in three splits.
+TEST(SummaryTest, GroupsChangeNothing) {
+  features::ColumnCells cells;
+  features::RowMarks marks;
+  for (int i = 0; i < 5'000; ++i) {
+    cells.numbers.push_back((i * 7919) % 5'003 / 7.0);
+    cells.valid.push_back(i % 11 == 0 ? 0 : 1);
+    marks.push_back(static_cast<std::uint8_t>(i % 4));
+  }
+  const features::Table table = OneColumn(schema::v1::COLUMN_TYPE_REAL, cells);
+  std::vector<std::string> told;
+  for (const std::int64_t group_rows : {7, 4'096}) {
+    const features::TableGroups groups(table, group_rows);
+    features::ColumnReader reader(groups, 0, {});
+    const auto summary = statistics::Summarize(reader, marks);
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    told.push_back(summary->all.DebugString());
+    std::int64_t count = 0;
+    std::int64_t missing = 0;
+    for (const ColumnStatistics& part : summary->of_mark) {
+      told.back() += part.DebugString();
+      count += part.count();
+      missing += part.missing_count();
+    }
+    EXPECT_EQ(summary->all.count(), count);
+    EXPECT_EQ(summary->all.missing_count(), missing);
+  }
+  EXPECT_EQ(told[0], told[1]);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "services/data/clean/clean.h"
 
 #include <cmath>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "common/status/status.h"
+#include "tests/unit/common/features/table_groups.h"
 #include "tests/unit/services/data/tables.h"
 
 namespace millrace::data {
@@ -19,16 +19,36 @@ using testing::HasSubstr;
 
 const double kMissing = std::nan("");
 
+// The rows that stayed, put together.
+struct CleanedTable {
+  features::Table table;
+  std::vector<v1::CleaningEffect> effects;
+};
+
 // Line 2 is the first row's, as below a header.
 absl::StatusOr<CleanedTable> Cleaned(const features::Table& table, v1::ImportOptions options = {}) {
-  std::vector<std::int64_t> lines(static_cast<std::size_t>(table.row_count()));
-  std::iota(lines.begin(), lines.end(), 2);
+  const storage::TemporaryFolder folder;
+  const features::TableGroups groups(table);
+  const auto ranked = features::Ranked(groups, {1, 2}, folder);
+  EXPECT_TRUE(ranked.ok()) << ranked.status();
   for (const auto& column : table.schema.columns()) {
     if (column.role() == schema::v1::COLUMN_ROLE_LABEL) {
       options.set_label(column.name());
     }
   }
-  return Clean(table, lines, options, "t.csv");
+  const RawRows raw{
+      .rows = groups,
+      .ranked = *ranked,
+      .line_of = [](std::int64_t row) -> absl::StatusOr<std::int64_t> { return row + 2; },
+      .file_name = "t.csv",
+      .threads = 2,
+      .stop = {}};
+  auto cleaned = Clean(raw, options);
+  if (!cleaned.ok()) {
+    return cleaned.status();
+  }
+  return CleanedTable{.table = features::Gathered(groups, cleaned->schema, cleaned->marks),
+                      .effects = cleaned->effects};
 }
 
 // What cleaning set aside or did, as "rule column count".
@@ -87,6 +107,41 @@ TEST(CleanTest, DropsRowsThatRepeatAnEarlierOneUnlessTheyAreToBeKept) {
   EXPECT_EQ(kept->table.row_count(), 3);
 }
 
+TEST(CleanTest, FindsRowsThatEqualAnEarlierOneInEveryColumn) {
+  features::Table table;
+  AddNumbers(table, "x", {1, 2, 1, 1, kMissing, 0, 1});
+  AddTexts(table, "y", {"b", "a", "b", "a", "b", "b", "b"});
+  const auto cleaned = Cleaned(table);
+
+  ASSERT_TRUE(cleaned.ok()) << cleaned.status();
+  EXPECT_THAT(Effects(*cleaned), ElementsAre("duplicate_rows  2"));
+  EXPECT_THAT(cleaned->effects[0].explanation(), HasSubstr("(lines 4, 8)"));
+  EXPECT_THAT(cleaned->table.columns[0].numbers, ElementsAre(1, 2, 1, 0, 0));
+}
+
+TEST(CleanTest, LooksForRepeatedRowsOnlyAmongThoseWithALabel) {
+  features::Table table;
+  AddNumbers(table, "x", {1, 1, 2, 1});
+  AddTexts(table, "y", {"", "", "b", "a"});
+  MakeLabel(table);
+  const auto cleaned = Cleaned(table);
+
+  ASSERT_TRUE(cleaned.ok()) << cleaned.status();
+  EXPECT_THAT(Effects(*cleaned), ElementsAre("missing_label y 2"));
+}
+
+TEST(CleanTest, AColumnIsLookedAtInTheRowsThatStayed) {
+  features::Table table;
+  AddNumbers(table, "x", {1, 2, 3});
+  AddTexts(table, "c", {"p", "q", "p"});
+  AddTexts(table, "y", {"a", "", "b"});
+  MakeLabel(table);
+  const auto cleaned = Cleaned(table);
+
+  ASSERT_TRUE(cleaned.ok()) << cleaned.status();
+  EXPECT_THAT(Effects(*cleaned), ElementsAre("missing_label y 1", "constant_column c 2"));
+}
+
 TEST(CleanTest, SetsAsideWhatIsNoFeatureAndSaysHowToUndoIt) {
   features::Table table;
   AddNumbers(table, "x", {1, 2, 3});
@@ -136,6 +191,13 @@ TEST(CleanTest, SetsAsideMoreCategoriesThanThereMayBeInputs) {
   ASSERT_TRUE(cleaned.ok()) << cleaned.status();
   EXPECT_THAT(Effects(*cleaned), ElementsAre("text_column city 1025"));
   EXPECT_THAT(cleaned->effects[0].explanation(), HasSubstr("at most 1024 categories"));
+}
+
+TEST(CleanTest, WithoutALabelThereIsNoTask) {
+  features::Table table;
+  AddNumbers(table, "y", {1, 2});
+
+  EXPECT_EQ(Cleaned(table)->table.schema.task(), schema::v1::TASK_UNSPECIFIED);
 }
 
 TEST(CleanTest, RefusesATableWithoutAFeature) {

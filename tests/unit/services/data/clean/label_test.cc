@@ -6,7 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/features/transform_check.h"
 #include "common/status/status.h"
+#include "tests/unit/common/features/table_groups.h"
 #include "tests/unit/services/data/tables.h"
 
 namespace millrace::data {
@@ -20,19 +22,29 @@ v1::ImportOptions WithLabel() {
   return options;
 }
 
+absl::StatusOr<schema::v1::Task> TaskOf(const features::Table& table,
+                                        const v1::ImportOptions& options) {
+  const features::TableGroups groups(table, 100);
+  features::ColumnReader reader(groups, 0, {});
+  const auto classes = features::ClassesOf(reader, features::AllKept(table), features::kClassesMax);
+  EXPECT_TRUE(classes.ok()) << classes.status();
+  return DecideTask(
+      table.schema.columns(0), {.classes = *classes, .rows = table.row_count()}, options, "t.csv");
+}
+
 absl::StatusOr<schema::v1::Task> TaskOfNumbers(const std::vector<double>& numbers,
                                                ColumnType type,
                                                const v1::ImportOptions& options = WithLabel()) {
   features::Table table;
   AddNumbers(table, "y", numbers, type);
-  return DecideTask(table, options, "t.csv");
+  return TaskOf(table, options);
 }
 
 absl::StatusOr<schema::v1::Task> TaskOfTexts(const std::vector<std::string>& texts,
                                              const v1::ImportOptions& options = WithLabel()) {
   features::Table table;
   AddTexts(table, "y", texts);
-  return DecideTask(table, options, "t.csv");
+  return TaskOf(table, options);
 }
 
 // `count` numbers, of which `different` are different.
@@ -49,13 +61,6 @@ void ExpectError(const absl::Status& status, std::string_view message, std::stri
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Message(status), message);
   EXPECT_EQ(Fix(status), fix);
-}
-
-TEST(DecideTaskTest, WithoutALabelThereIsNoTask) {
-  features::Table table;
-  AddNumbers(table, "y", {1, 2});
-
-  EXPECT_EQ(*DecideTask(table, v1::ImportOptions(), "t.csv"), schema::v1::TASK_UNSPECIFIED);
 }
 
 TEST(DecideTaskTest, CategoriesAndBooleansAreClassified) {

@@ -9,6 +9,7 @@
 
 #include "common/features/transformer.h"
 #include "common/status/status.h"
+#include "tests/unit/common/features/table_groups.h"
 #include "tests/unit/services/data/tables.h"
 
 namespace millrace::data {
@@ -24,6 +25,36 @@ v1::ImportOptions WithScaling(v1::Scaling scaling) {
   v1::ImportOptions options;
   options.set_scaling(scaling);
   return options;
+}
+
+// Fits on kTrain; what is left of the rows is in the test split.
+absl::StatusOr<TransformSet> FitTransforms(const features::Table& table,
+                                           const std::vector<std::int64_t>& train,
+                                           const v1::ImportOptions& options,
+                                           const std::string& file_name,
+                                           std::vector<v1::CleaningEffect>* imputed = nullptr) {
+  const features::TableGroups groups(table);
+  features::RowMarks marks(static_cast<std::size_t>(table.row_count()), schema::v1::SPLIT_TEST);
+  for (const std::int64_t row : train) {
+    marks[static_cast<std::size_t>(row)] = schema::v1::SPLIT_TRAIN;
+  }
+  const FitOptions fit{.scaling = options.scaling(),
+                       .task = table.schema.task(),
+                       .positive_class = options.positive_class(),
+                       .file_name = file_name};
+  std::vector<FittedColumn> columns;
+  for (int c = 0; c < table.schema.columns_size(); ++c) {
+    features::ColumnReader reader(groups, static_cast<std::size_t>(c), {});
+    auto column = FitColumn(reader, table.schema.columns(c), marks, fit);
+    if (!column.ok()) {
+      return column.status();
+    }
+    columns.push_back(*std::move(column));
+  }
+  if (imputed != nullptr) {
+    *imputed = ImputedCells(columns);
+  }
+  return JoinTransforms(table.schema, std::move(columns));
 }
 
 absl::StatusOr<TransformSet> FittedNumbers(const std::vector<double>& numbers,
@@ -153,9 +184,10 @@ TEST(ImputedCellsTest, CountsTheCellsAndSaysWhatStandsIn) {
   AddNumbers(table, "x", {1, kMissing, 3, kMissing});
   AddTexts(table, "c", {"a", "a", "b", ""});
   AddNumbers(table, "full", {1, 2, 3, 4});
-  const auto set = FitTransforms(table, kTrain, WithScaling(v1::SCALING_MIN_MAX), "t.csv");
+  std::vector<v1::CleaningEffect> effects;
+  const auto set =
+      FitTransforms(table, kTrain, WithScaling(v1::SCALING_MIN_MAX), "t.csv", &effects);
   ASSERT_TRUE(set.ok()) << set.status();
-  const std::vector<v1::CleaningEffect> effects = ImputedCells(table, *set);
 
   ASSERT_EQ(effects.size(), 2U);
   EXPECT_EQ(effects[0].rule(), "imputed_cells");

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -101,6 +102,42 @@ TEST_F(ColumnBuilderTest, ExpectedTextsStayTexts) {
   column.Add("007");
 
   EXPECT_THAT(column.Release().dictionary, ElementsAre("007"));
+}
+
+TEST_F(ColumnBuilderTest, KnowsWhetherIntegersAreWrittenAsTheirShortestTexts) {
+  EXPECT_TRUE(Built({"1", "-2", "0", "123456789012345"}).Facts().are_canonical);
+  for (const char* other : {"+3", "007", "-0", "00", "1.0", "9007199254740992"}) {
+    EXPECT_FALSE(Built({"1", other}).Facts().are_canonical) << other;
+  }
+}
+
+TEST_F(ColumnBuilderTest, FactsOfTheWholeAreThoseOfItsParts) {
+  ColumnFacts facts = Built({"", "3", "-1"}).Facts();
+  facts.Merge(Built({"NA"}).Facts());
+  facts.Merge(Built({"5.5", "2"}).Facts());
+
+  EXPECT_EQ(facts.kind, CellKind::kNumbers);
+  EXPECT_EQ(facts.value_count, 4);
+  EXPECT_EQ(facts.minimum, -1);
+  EXPECT_EQ(facts.maximum, 5.5);
+  EXPECT_FALSE(facts.are_integers);
+
+  facts.Merge(Built({"x"}).Facts());
+  EXPECT_EQ(facts.kind, CellKind::kLoosened) << "numbers, then a text";
+}
+
+TEST_F(ColumnBuilderTest, FactsKeepTheFirstDifferentTexts) {
+  ColumnFacts facts = Built({"b", "a", "b"}).Facts();
+  facts.Merge(Built({"c", "a"}).Facts());
+  EXPECT_THAT(facts.first_texts, ElementsAre("b", "a", "c"));
+
+  std::vector<std::string> many;
+  for (int i = 0; i < 40; ++i) {
+    many.push_back(fmt::format("t{}", i));
+  }
+  facts.Merge(Built(many).Facts());
+  EXPECT_EQ(facts.first_texts.size(), ColumnFacts::kFirstTextsMax);
+  EXPECT_EQ(facts.first_texts[3], "t0");
 }
 
 }  // namespace

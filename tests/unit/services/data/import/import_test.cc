@@ -10,6 +10,9 @@
 #include <gtest/gtest.h>
 
 #include "common/status/status.h"
+#include "common/storage/file_system.h"
+#include "tests/unit/common/features/table_groups.h"
+#include "tests/unit/common/storage/temporary_folder.h"
 #include "tests/unit/services/data/import/staged_text.h"
 
 namespace millrace::data {
@@ -19,11 +22,41 @@ using schema::v1::ColumnType;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-absl::StatusOr<ImportedFile> Imported(const std::string& text, v1::ImportOptions options = {}) {
+// An imported file, put together.
+struct Whole {
+  features::Table table;
+  std::vector<std::int64_t> lines;
+  v1::ImportOptions options;
+};
+
+absl::StatusOr<Whole> Imported(const std::string& text,
+                               v1::ImportOptions options = {},
+                               std::int64_t block_bytes = BlockSource::kBlockBytes) {
+  const storage::TemporaryFolder folder;
   v1::ImportHeader header;
   header.set_file_name("t.csv");
   *header.mutable_options() = std::move(options);
-  return ImportFile(header, StagedText(text), {});
+  const ImportMeans means{.scratch = {.files = storage::PosixFileSystem(), .folder = folder.path()},
+                          .threads = 2,
+                          .block_bytes = block_bytes};
+  Whole whole;
+  {
+    auto imported = ImportFile(header, StagedText(text), means, {});
+    if (imported.ok()) {
+      whole.table = features::Gathered(*imported->rows);
+      for (std::int64_t row = 0; row < imported->rows->row_count(); ++row) {
+        whole.lines.push_back(*imported->rows->LineOf(row));
+      }
+      whole.options = imported->options;
+    }
+    if (!imported.ok()) {
+      EXPECT_THAT(*storage::PosixFileSystem().List(folder.path()), testing::IsEmpty());
+      return imported.status();
+    }
+  }
+  EXPECT_THAT(*storage::PosixFileSystem().List(folder.path()), testing::IsEmpty())
+      << "no temporary file outlives the import";
+  return whole;
 }
 
 std::string FileText(const std::string& name) {
@@ -33,7 +66,7 @@ std::string FileText(const std::string& name) {
   return text.str();
 }
 
-std::vector<ColumnType> Types(const ImportedFile& imported) {
+std::vector<ColumnType> Types(const Whole& imported) {
   std::vector<ColumnType> types;
   for (const auto& column : imported.table.schema.columns()) {
     types.push_back(column.type());
@@ -240,6 +273,67 @@ TEST(ImportTest, WhatTheTokenizerRefusesIsRefused) {
               "NUL");
   ExpectError(
       Imported("a,b\n1,\xFF\n").status(), "t.csv:2:3: expected UTF-8, found byte 0xFF", "UTF-8");
+}
+
+// A file of quotes, line ends and late texts, in which every block may begin anywhere.
+std::string AwkwardFile() {
+  std::string text = "\xEF\xBB\xBFid,x,note,flag,late\r\n";
+  for (int i = 0; i < 400; ++i) {
+    text += fmt::format("{},{},\"a \"\"{}\"\", b\n{}\",{},{}\n",
+                        1'000 + i,
+                        i % 7 == 0 ? "NA" : fmt::format("{}.5", i),
+                        i % 50,
+                        i % 3 == 0 ? "\n" : "",
+                        i % 2 == 0 ? "Yes" : "no",
+                        i < 390 ? fmt::format("0{}", i) : "late");
+    text += i % 40 == 0 ? "\n" : "";
+  }
+  return text;
+}
+
+void ExpectSame(const Whole& left, const Whole& right) {
+  EXPECT_EQ(left.table.schema.DebugString(), right.table.schema.DebugString());
+  EXPECT_EQ(left.lines, right.lines);
+  ASSERT_EQ(left.table.columns.size(), right.table.columns.size());
+  for (std::size_t c = 0; c < left.table.columns.size(); ++c) {
+    EXPECT_EQ(left.table.columns[c].numbers, right.table.columns[c].numbers) << c;
+    EXPECT_EQ(left.table.columns[c].codes, right.table.columns[c].codes) << c;
+    EXPECT_EQ(left.table.columns[c].dictionary, right.table.columns[c].dictionary) << c;
+    EXPECT_EQ(left.table.columns[c].valid, right.table.columns[c].valid) << c;
+  }
+}
+
+TEST(ImportTest, BlocksOfAnySizeGiveTheSame) {
+  const auto whole = Imported(AwkwardFile());
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  ASSERT_EQ(whole->table.row_count(), 400);
+  EXPECT_THAT(Types(*whole),
+              ElementsAre(schema::v1::COLUMN_TYPE_IDENTIFIER,
+                          schema::v1::COLUMN_TYPE_REAL,
+                          schema::v1::COLUMN_TYPE_CATEGORY,
+                          schema::v1::COLUMN_TYPE_BOOLEAN,
+                          schema::v1::COLUMN_TYPE_TEXT));
+  EXPECT_EQ(whole->table.columns[0].dictionary.front(), "1000") << "read as numbers, kept as texts";
+  EXPECT_EQ(whole->table.columns[4].dictionary.front(), "00") << "read again";
+  for (const std::int64_t block_bytes : {1, 7, 64, 1'000, 5'000}) {
+    const auto blocks = Imported(AwkwardFile(), {}, block_bytes);
+    ASSERT_TRUE(blocks.ok()) << blocks.status();
+    ExpectSame(*blocks, *whole);
+  }
+}
+
+// Goal: of several errors the one that stands first in the file is told, whichever block is read
+// first. Method: two errors, blocks of one row.
+TEST(ImportTest, TheFirstErrorInTheFileIsToldFromAnyBlock) {
+  std::string text = "a,b\n";
+  for (int i = 0; i < 200; ++i) {
+    text += i == 120 ? "1\n" : i == 150 ? "1,\"2\n" : "1,2\n";
+  }
+  for (const std::int64_t block_bytes : {1, 16, 100'000}) {
+    ExpectError(Imported(text, {}, block_bytes).status(),
+                "t.csv:122:2: a row must have 2 cells as the first, found 1",
+                "add the missing cells");
+  }
 }
 
 TEST(ImportTest, BreastCancerHasTheExpectedSchema) {

@@ -1,5 +1,6 @@
 #include "services/data/import/inference.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,21 @@ namespace millrace::data {
 namespace {
 
 using testing::ElementsAre;
+
+// What all values together tell.
+Different DifferentIn(const ColumnBuilder& column) {
+  std::set<double> numbers;
+  std::int64_t values = 0;
+  const features::ColumnCells& cells = column.cells();
+  for (std::size_t i = 0; i < cells.numbers.size(); ++i) {
+    if (cells.valid[i] != 0) {
+      ++values;
+      numbers.insert(cells.numbers[i]);
+    }
+  }
+  return {.texts = static_cast<std::int64_t>(column.texts().size()),
+          .all_numbers_differ = static_cast<std::int64_t>(numbers.size()) == values};
+}
 
 class InferenceTest : public testing::Test {
  protected:
@@ -25,7 +41,7 @@ class InferenceTest : public testing::Test {
   TypeDecision Inferred(const std::vector<std::string>& cells,
                         const std::string& name = "c",
                         bool is_label = false) {
-    return InferType(Built(cells), name, is_label);
+    return InferType(Built(cells).Facts(), DifferentIn(Built(cells)), name, is_label);
   }
 
   features::MissingSpellings missing_{features::DefaultMissingSpellings()};
@@ -125,15 +141,15 @@ TEST_F(InferenceTest, ASaidBooleanMayBeOneAndZero) {
   for (const char* cell : {"0", "1", "", "1"}) {
     column.Add(cell);
   }
-  const TypeDecision decision = InferBoolean(column);
+  const TypeDecision decision = InferBoolean(column.Facts());
 
   EXPECT_EQ(decision.type, schema::v1::COLUMN_TYPE_BOOLEAN);
   EXPECT_EQ(decision.true_spelling, "1");
-  const features::ColumnCells cells = ToBooleans(column.Release(), decision);
+  const features::ColumnCells cells = ToBooleans(column.Release(), decision.true_spelling);
   EXPECT_THAT(cells.numbers, ElementsAre(0, 1, 0, 1));
   EXPECT_THAT(cells.valid, ElementsAre(1, 1, 0, 1));
   EXPECT_TRUE(cells.codes.empty());
-  EXPECT_EQ(InferBoolean(Built({"pos", "neg"})).type, schema::v1::COLUMN_TYPE_UNSPECIFIED);
+  EXPECT_EQ(InferBoolean(Built({"pos", "neg"}).Facts()).type, schema::v1::COLUMN_TYPE_UNSPECIFIED);
 }
 
 }  // namespace

@@ -15,12 +15,68 @@
 #include "common/clock/random.h"
 #include "common/features/transformer.h"
 #include "common/status/status.h"
+#include "common/storage/file_system.h"
+#include "tests/unit/common/features/table_groups.h"
+#include "tests/unit/common/storage/temporary_folder.h"
 #include "tests/unit/services/data/import/staged_text.h"
 
 namespace millrace::data {
 namespace {
 
 using testing::HasSubstr;
+
+// What came out of a pipeline, put together.
+struct Result {
+  features::Table table;  // the rows that stayed
+  std::vector<std::int64_t> train;
+  std::vector<std::int64_t> validation;
+  std::vector<std::int64_t> test;
+  schema::v1::TransformSet transforms;
+  schema::v1::Statistics raw_statistics;
+  schema::v1::Statistics train_statistics;
+  v1::GetStatisticsResponse statistics;
+  std::vector<v1::CleaningEffect> effects;
+  v1::ImportOptions options;
+};
+
+absl::StatusOr<Result> RunPipeline(const v1::ImportHeader& header,
+                                   const StagedFile& file,
+                                   const std::stop_token& stop,
+                                   std::int64_t block_bytes = BlockSource::kBlockBytes) {
+  const storage::TemporaryFolder folder;
+  absl::Status status;
+  Result whole;
+  {
+    const auto result =
+        RunPipeline(header,
+                    file,
+                    {.scratch = {.files = storage::PosixFileSystem(), .folder = folder.path()},
+                     .threads = 2,
+                     .block_bytes = block_bytes},
+                    stop);
+    status = result.status();
+    if (result.ok()) {
+      whole.table = features::Gathered(*result->rows, result->schema, result->marks);
+      features::RowMarks kept = result->marks;
+      kept.erase(std::remove(kept.begin(), kept.end(), features::kDropped), kept.end());
+      whole.train = features::RowsWith(kept, schema::v1::SPLIT_TRAIN);
+      whole.validation = features::RowsWith(kept, schema::v1::SPLIT_VALIDATION);
+      whole.test = features::RowsWith(kept, schema::v1::SPLIT_TEST);
+      whole.transforms = result->transforms;
+      whole.statistics = result->statistics;
+      whole.raw_statistics = result->statistics.raw();
+      whole.train_statistics = result->statistics.train();
+      whole.effects = result->effects;
+      whole.options = result->options;
+    }
+  }
+  EXPECT_THAT(*storage::PosixFileSystem().List(folder.path()), testing::IsEmpty())
+      << "no temporary file outlives the import";
+  if (!status.ok()) {
+    return status;
+  }
+  return whole;
+}
 
 v1::ImportHeader Header(const std::string& label) {
   v1::ImportHeader header;
@@ -37,7 +93,7 @@ std::string FileText(const std::string& name) {
   return text.str();
 }
 
-const v1::CleaningEffect* EffectOf(const ImportResult& result, const std::string& rule) {
+const v1::CleaningEffect* EffectOf(const Result& result, const std::string& rule) {
   const auto found = std::find_if(result.effects.begin(),
                                   result.effects.end(),
                                   [&rule](const auto& effect) { return effect.rule() == rule; });
@@ -159,7 +215,7 @@ std::string AsCsv(const TextRows& rows, Random& random) {
 }
 
 // Expects each of the rows, sent raw, to be encoded as the table's row.
-void ExpectTheSameBits(const ImportResult& result, const TextRows& rows) {
+void ExpectTheSameBits(const Result& result, const TextRows& rows) {
   const auto transformer = features::Transformer::Create(result.transforms);
   ASSERT_TRUE(transformer.ok()) << transformer.status();
   const std::vector<std::string_view> names = {"number", "colour", "when", "flag"};
@@ -241,6 +297,39 @@ TEST(PipelineTest, TellsWhereABadFileIsBad) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(std::string(Message(status)), HasSubstr(message));
     EXPECT_NE(Fix(status), "") << message;
+  }
+}
+
+// Goal: nothing that comes out depends on blocks or threads. Method: a file of repeated rows, late
+// texts and missing cells in blocks of a row, of some rows, and as a whole.
+TEST(PipelineTest, BlocksOfAnySizeGiveTheSame) {
+  Random random(5);
+  std::string text = "id,x,colour,when,y,late\n";
+  for (int i = 0; i < 600; ++i) {
+    const auto value = random.Below(200);
+    text += fmt::format("{},{},\"c,{}\",2024-01-{:02},{},{}\n",
+                        i % 20,
+                        value % 9 == 0 ? "" : fmt::format("{}.25", value),
+                        value % 5,
+                        1 + value % 28,
+                        value % 13 == 0 ? "" : fmt::format("k{}", value % 3),
+                        i < 590 ? fmt::format("{}", value % 4) : "x");
+  }
+  const auto whole = RunPipeline(Header("y"), StagedText(text), {});
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  EXPECT_LT(whole->table.row_count(), 600);
+  for (const std::int64_t block_bytes : {1, 500, 4'000}) {
+    const auto blocks = RunPipeline(Header("y"), StagedText(text), {}, block_bytes);
+    ASSERT_TRUE(blocks.ok()) << blocks.status();
+    EXPECT_EQ(blocks->train, whole->train);
+    EXPECT_EQ(blocks->validation, whole->validation);
+    EXPECT_EQ(blocks->table.schema.DebugString(), whole->table.schema.DebugString());
+    EXPECT_EQ(blocks->transforms.DebugString(), whole->transforms.DebugString());
+    EXPECT_EQ(blocks->statistics.DebugString(), whole->statistics.DebugString());
+    ASSERT_EQ(blocks->effects.size(), whole->effects.size());
+    for (std::size_t i = 0; i < whole->effects.size(); ++i) {
+      EXPECT_EQ(blocks->effects[i].DebugString(), whole->effects[i].DebugString());
+    }
   }
 }
 

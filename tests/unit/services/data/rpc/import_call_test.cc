@@ -203,6 +203,7 @@ class GatedImportCallTest : public GateHolder, public RunningService {
       : RunningService(storage::PosixFileSystem(),
                        [this](const v1::ImportHeader& /*header*/,
                               const StagedFile& /*file*/,
+                              const ImportMeans& /*means*/,
                               const std::stop_token& stop) { return gate.Wait(stop); }) {}
 };
 
@@ -267,6 +268,7 @@ class ThrowingImportCallTest : public RunningService {
       : RunningService(storage::PosixFileSystem(),
                        [](const v1::ImportHeader& /*header*/,
                           const StagedFile& /*file*/,
+                          const ImportMeans& /*means*/,
                           const std::stop_token& /*stop*/) -> absl::StatusOr<ImportResult> {
                          throw std::bad_alloc();
                        }) {}

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "common/clock/random.h"
+#include "tests/unit/common/features/table_groups.h"
 #include "tests/unit/services/data/tables.h"
 
 namespace millrace::data {
@@ -23,6 +24,27 @@ v1::ImportOptions Options(double train = 0.7, double validation = 0.15, std::int
   options.set_validation_fraction(validation);
   options.set_split_seed(seed);
   return options;
+}
+
+// Rows of a table, ascending.
+struct Splits {
+  std::vector<std::int64_t> train;
+  std::vector<std::int64_t> validation;
+  std::vector<std::int64_t> test;
+};
+
+Splits AssignSplits(const features::Table& table, const v1::ImportOptions& options) {
+  const storage::TemporaryFolder folder;
+  const features::TableGroups groups(table, 64);
+  const auto ranked = features::Ranked(groups, RankKey(options), folder);
+  EXPECT_TRUE(ranked.ok()) << ranked.status();
+  features::RowMarks marks = features::AllKept(table);
+  const bool by_class = table.schema.task() != schema::v1::TASK_REGRESSION;
+  const absl::Status assigned = data::AssignSplits(*ranked, by_class, options, marks);
+  EXPECT_TRUE(assigned.ok()) << assigned;
+  return {.train = features::RowsWith(marks, schema::v1::SPLIT_TRAIN),
+          .validation = features::RowsWith(marks, schema::v1::SPLIT_VALIDATION),
+          .test = features::RowsWith(marks, schema::v1::SPLIT_TEST)};
 }
 
 // Row i says i; the first `minority` rows are of class "a", the others of class "b".
@@ -144,6 +166,20 @@ TEST(SplitTest, ARegressionIsNotGroupedByItsLabel) {
   table.schema.set_task(schema::v1::TASK_REGRESSION);
 
   EXPECT_EQ(AssignSplits(table, Options()).train.size(), 70U);
+}
+
+TEST(SplitTest, RowsThatAreDroppedHaveNoSplitAndCountForNone) {
+  const features::Table table = Example(100, 50);
+  const storage::TemporaryFolder folder;
+  const features::TableGroups groups(table, 64);
+  const auto ranked = features::Ranked(groups, RankKey(Options()), folder);
+  ASSERT_TRUE(ranked.ok()) << ranked.status();
+  features::RowMarks marks(100, features::kKept);
+  std::fill_n(marks.begin(), 40, features::kDropped);
+  ASSERT_TRUE(data::AssignSplits(*ranked, /*by_class=*/true, Options(), marks).ok());
+
+  EXPECT_EQ(features::RowsWith(marks, features::kDropped).size(), 40U);
+  EXPECT_EQ(features::RowsWith(marks, schema::v1::SPLIT_TRAIN).size(), 42U);
 }
 
 }  // namespace

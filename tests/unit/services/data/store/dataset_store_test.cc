@@ -1,17 +1,21 @@
 #include "services/data/store/dataset_store.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/status/status.h"
+#include "tests/unit/common/features/table_groups.h"
 #include "tests/unit/common/storage/faulty_file_system.h"
 #include "tests/unit/common/storage/temporary_folder.h"
 
@@ -36,10 +40,45 @@ std::string MessageOf(const absl::Status& status) {
   return std::string(Message(status));
 }
 
+// Rows of a table, ascending.
+struct Splits {
+  std::vector<std::int64_t> train;
+  std::vector<std::int64_t> validation;
+  std::vector<std::int64_t> test;
+};
+
+// What becomes a version, easy to change.
+struct TestVersion {
+  std::int32_t pipeline_version = 1;
+  features::Table table;
+  Splits splits;
+  v1::DatasetVersion description;
+  v1::GetStatisticsResponse statistics;
+  std::int64_t group_rows = 2;
+
+  [[nodiscard]] NewVersion New() const {
+    NewVersion version;
+    version.pipeline_version = pipeline_version;
+    version.marks.assign(static_cast<std::size_t>(table.row_count()), features::kDropped);
+    const auto mark = [&](const std::vector<std::int64_t>& rows, schema::v1::Split split) {
+      for (const std::int64_t row : rows) {
+        version.marks[static_cast<std::size_t>(row)] = static_cast<std::uint8_t>(split);
+      }
+    };
+    mark(splits.train, schema::v1::SPLIT_TRAIN);
+    mark(splits.validation, schema::v1::SPLIT_VALIDATION);
+    mark(splits.test, schema::v1::SPLIT_TEST);
+    version.rows = std::make_unique<features::TableGroups>(table, group_rows);
+    version.description = description;
+    *version.description.mutable_schema() = table.schema;
+    version.statistics = statistics;
+    return version;
+  }
+};
+
 // Three rows of a number and a text; `number` makes versions differ.
-NewVersion VersionOf(double number) {
-  NewVersion version;
-  version.pipeline_version = 1;
+TestVersion VersionOf(double number) {
+  TestVersion version;
   auto* const x = version.table.schema.add_columns();
   x->set_name("x");
   x->set_type(schema::v1::COLUMN_TYPE_REAL);
@@ -75,7 +114,7 @@ class DatasetStoreTest : public testing::Test {
   }
 
   v1::DatasetVersion Put(const std::string& dataset, double number) {
-    const auto version = store_->Put(dataset, VersionOf(number));
+    const auto version = store_->Put(dataset, VersionOf(number).New());
     EXPECT_TRUE(version.ok()) << version.status();
     return version.ok() ? *version : v1::DatasetVersion();
   }
@@ -137,15 +176,15 @@ TEST_F(DatasetStoreTest, ContentComesBackAsItWas) {
 
   const auto content = store_->Load({.id = "iris", .version = 0, .sha256 = {}});
   ASSERT_TRUE(content.ok()) << content.status();
-  const NewVersion put = VersionOf(1.25);
+  const TestVersion put = VersionOf(1.25);
   ASSERT_EQ(content->table.columns.size(), 2U);
   EXPECT_EQ(content->table.columns[0].numbers, put.table.columns[0].numbers);
   EXPECT_EQ(content->table.columns[0].valid, put.table.columns[0].valid);
   EXPECT_EQ(content->table.columns[1].codes, put.table.columns[1].codes);
   EXPECT_EQ(content->table.columns[1].dictionary, put.table.columns[1].dictionary);
   EXPECT_EQ(content->table.schema.columns(1).name(), "c");
-  EXPECT_THAT(content->splits.train, ElementsAre(0, 2));
-  EXPECT_THAT(content->splits.test, ElementsAre(1));
+  EXPECT_THAT(features::RowsWith(content->marks, schema::v1::SPLIT_TRAIN), ElementsAre(0, 2));
+  EXPECT_THAT(features::RowsWith(content->marks, schema::v1::SPLIT_TEST), ElementsAre(1));
   EXPECT_EQ(content->transforms.input_count(), 1);
 }
 
@@ -153,9 +192,9 @@ TEST_F(DatasetStoreTest, TheSameAgainIsTheVersionThatExists) {
   const v1::DatasetVersion first = Put("iris", 1);
   const auto blobs = Blobs();
 
-  NewVersion again = VersionOf(1);
+  TestVersion again = VersionOf(1);
   again.description.mutable_sources(0)->set_name("renamed.csv");
-  const auto second = store_->Put("iris", again);
+  const auto second = store_->Put("iris", again.New());
 
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_EQ(second->ShortDebugString(), first.ShortDebugString()) << "as it was told first";
@@ -165,13 +204,13 @@ TEST_F(DatasetStoreTest, TheSameAgainIsTheVersionThatExists) {
 
 TEST_F(DatasetStoreTest, TheDigestFollowsFromWhatAVersionIsMadeOf) {
   std::set<std::string> digests = {Put("iris", 1).sha256()};
-  const auto expect_other = [&](const NewVersion& version, const std::string& what) {
-    const auto put = store_->Put("iris", version);
+  const auto expect_other = [&](const TestVersion& version, const std::string& what) {
+    const auto put = store_->Put("iris", version.New());
     ASSERT_TRUE(put.ok()) << put.status();
     EXPECT_TRUE(digests.insert(put->sha256()).second) << what;
   };
 
-  NewVersion version = VersionOf(2);
+  TestVersion version = VersionOf(2);
   expect_other(version, "a cell");
   version = VersionOf(1);
   version.pipeline_version = 2;
@@ -200,7 +239,87 @@ TEST_F(DatasetStoreTest, TheDigestFollowsFromWhatAVersionIsMadeOf) {
 // identity of what is stored.
 TEST_F(DatasetStoreTest, TheDigestIsTheSameInEveryBuild) {
   EXPECT_EQ(Put("iris", 1).sha256(),
-            "c9b7ebaa5e097c485a9915aebc4ab9fc2d0b783bb6c1396c152fdcdabdf7c841");
+            "f7379ba1837f4daa761cb9472524f367c1401f36b90065714bdf6ab5d48ccfb6");
+}
+
+// A version of many rows, in groups that mean nothing.
+TestVersion LongVersion(std::int64_t group_rows) {
+  TestVersion version = VersionOf(1);
+  version.group_rows = group_rows;
+  features::ColumnCells& x = version.table.columns[0];
+  features::ColumnCells& c = version.table.columns[1];
+  c.dictionary.clear();
+  for (std::int64_t row = 3; row < 70'000; ++row) {
+    x.numbers.push_back(static_cast<double>(row) / 4);
+    x.valid.push_back(row % 5 == 0 ? 0 : 1);
+    c.valid.push_back(1);
+    c.codes.push_back(static_cast<std::int32_t>(row % 300));
+    if (row % 7 != 0) {
+      version.splits.train.push_back(row);
+    }
+  }
+  for (int i = 0; i < 300; ++i) {
+    c.dictionary.push_back(fmt::format("text {}", i));
+  }
+  return version;
+}
+
+TEST_F(DatasetStoreTest, GroupsAndThreadsMoveNoDigest) {
+  const auto first = store_->Put("iris", LongVersion(100'000).New());
+  ASSERT_TRUE(first.ok()) << first.status();
+  for (const std::int64_t group_rows : {999, 20'000}) {
+    NewVersion version = LongVersion(group_rows).New();
+    version.threads = 2;
+    const auto again = store_->Put("iris", version);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->sha256(), first->sha256());
+  }
+  EXPECT_THAT(Names(), ElementsAre("datasets/iris/versions/1"));
+}
+
+TEST_F(DatasetStoreTest, RowsAreReadSegmentBySegment) {
+  const TestVersion put = LongVersion(10'000);
+  ASSERT_TRUE(store_->Put("iris", put.New()).ok());
+  const auto rows = store_->OpenRows({.id = "iris", .version = 0, .sha256 = {}});
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  const auto ends = (*rows)->end_rows(0);
+  ASSERT_EQ(ends.size(), 1U) << "60,002 rows are kept, and two columns have long segments";
+  EXPECT_EQ(ends[0], static_cast<std::int64_t>((*rows)->marks().size()));
+  const auto cells = (*rows)->Read(1, 0);
+  ASSERT_TRUE(cells.ok()) << cells.status();
+  std::vector<std::int64_t> kept = put.splits.train;
+  kept.push_back(1);
+  std::sort(kept.begin(), kept.end());
+  for (std::size_t i = 0; i < kept.size(); i += 997) {
+    EXPECT_EQ(cells->At(static_cast<std::int64_t>(i)).text, put.table.columns[1].At(kept[i]).text);
+  }
+
+  ASSERT_TRUE(store_->Delete({.id = "iris", .version = 0, .sha256 = {}}).ok());
+  const absl::Status gone = (*rows)->Read(0, 0).status();
+  EXPECT_EQ(gone.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(MessageOf(gone), HasSubstr("there is no datasets/iris"));
+}
+
+TEST_F(DatasetStoreTest, APutThatIsStoppedLeavesNothing) {
+  std::stop_source source;
+  source.request_stop();
+  const absl::Status status = store_->Put("iris", VersionOf(1).New(), source.get_token()).status();
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(MessageOf(status), HasSubstr("the import was stopped"));
+  EXPECT_THAT(Names(), IsEmpty());
+  EXPECT_THAT(Blobs(), IsEmpty());
+}
+
+TEST_F(DatasetStoreTest, ColumnsThatWereSetAsideAreNotLoaded) {
+  TestVersion version = VersionOf(1);
+  version.table.schema.mutable_columns(0)->set_role(schema::v1::COLUMN_ROLE_SET_ASIDE);
+  ASSERT_TRUE(store_->Put("iris", version.New()).ok());
+  const auto content = store_->Load({.id = "iris", .version = 0, .sha256 = {}});
+
+  ASSERT_TRUE(content.ok()) << content.status();
+  ASSERT_EQ(content->table.columns.size(), 1U);
+  EXPECT_EQ(content->table.schema.columns(0).name(), "c");
 }
 
 TEST_F(DatasetStoreTest, VersionsAreFoundByNumberByDigestAndAsTheNewest) {
@@ -257,7 +376,7 @@ TEST_F(DatasetStoreTest, ListsNewestFirstAndPageByPage) {
   EXPECT_FALSE(first->datasets(0).has_transforms());
   EXPECT_EQ(first->datasets(0).sources_size(), 1);
   EXPECT_EQ(first->datasets(0).row_count(), 3);
-  ASSERT_TRUE(store_->Put("c", VersionOf(9)).ok()) << "does not disturb the pages";
+  ASSERT_TRUE(store_->Put("c", VersionOf(9).New()).ok()) << "does not disturb the pages";
   const auto second = store_->List("", 2, first->next_page_token());
   ASSERT_TRUE(second.ok()) << second.status();
   ASSERT_EQ(second->datasets_size(), 1);
@@ -267,9 +386,9 @@ TEST_F(DatasetStoreTest, ListsNewestFirstAndPageByPage) {
 
 TEST_F(DatasetStoreTest, APageEndsBeforeItHasMoreThanOneMebibyte) {
   for (int i = 0; i < 3; ++i) {
-    NewVersion version = VersionOf(i);
+    TestVersion version = VersionOf(i);
     version.description.mutable_effects(0)->set_explanation(std::string(600'000, 'x'));
-    ASSERT_TRUE(store_->Put("iris", version).ok());
+    ASSERT_TRUE(store_->Put("iris", version.New()).ok());
   }
 
   const auto page = store_->List("", 1'000, "");
@@ -366,7 +485,7 @@ TEST_F(DatasetStoreTest, AFailedPutLeavesNothingBehind) {
       const auto store = Open(disk, folder.path());
       const std::size_t before = disk.operations().size();
       ASSERT_EQ(before, 2U) << "the sweep begins after Open()";
-      const absl::Status status = store->Put("a", VersionOf(1)).status();
+      const absl::Status status = store->Put("a", VersionOf(1).New()).status();
       failed = disk.operations().size() >= static_cast<std::size_t>(failing);
       put = status.ok();
       EXPECT_EQ(put, !failed) << failing << status;
@@ -376,7 +495,7 @@ TEST_F(DatasetStoreTest, AFailedPutLeavesNothingBehind) {
     EXPECT_EQ(store->Load({.id = "a", .version = 1, .sha256 = {}}).ok(), put) << failing;
     EXPECT_EQ(PosixFileSystem().List(folder.path() + "/blobs")->size(), put ? kBlobsOfVersion : 0U)
         << failing;
-    EXPECT_TRUE(store->Put("a", VersionOf(1)).ok()) << failing;
+    EXPECT_TRUE(store->Put("a", VersionOf(1).New()).ok()) << failing;
   }
   EXPECT_GT(failing, 30) << "five blobs of seven operations";
 }

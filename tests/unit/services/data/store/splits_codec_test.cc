@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "millrace/schema/v1/schema.pb.h"
+
 #include "common/status/status.h"
 
 namespace millrace::data {
@@ -13,26 +15,28 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
+constexpr std::uint8_t kTrain = schema::v1::SPLIT_TRAIN;
+constexpr std::uint8_t kValidation = schema::v1::SPLIT_VALIDATION;
+constexpr std::uint8_t kTest = schema::v1::SPLIT_TEST;
+
 TEST(SplitsCodecTest, ReadsBackWhatWasWritten) {
   const auto splits =
-      DecodeSplits(EncodeSplits({.train = {0, 3, 4}, .validation = {1}, .test = {2, 5}}));
+      DecodeSplits(EncodeSplits({kTrain, kValidation, kTest, kTrain, kTrain, kTest}));
   ASSERT_TRUE(splits.ok()) << splits.status();
-  EXPECT_THAT(splits->train, ElementsAre(0, 3, 4));
-  EXPECT_THAT(splits->validation, ElementsAre(1));
-  EXPECT_THAT(splits->test, ElementsAre(2, 5));
+  EXPECT_THAT(*splits, ElementsAre(kTrain, kValidation, kTest, kTrain, kTrain, kTest));
 
   const auto none = DecodeSplits(EncodeSplits({}));
   ASSERT_TRUE(none.ok()) << none.status();
-  EXPECT_THAT(none->train, IsEmpty());
+  EXPECT_THAT(*none, IsEmpty());
 }
 
 TEST(SplitsCodecTest, TheBytesAreTheDocumentedOnes) {
-  EXPECT_EQ(EncodeSplits({.train = {1}, .validation = {}, .test = {0}}),
+  EXPECT_EQ(EncodeSplits({kTest, kTrain}),
             std::string("MRSPLITS\x01\0\0\0\x02\0\0\0\0\0\0\0\x03\x01", 22));
 }
 
 TEST(SplitsCodecTest, DamageIsDataLoss) {
-  const std::string bytes = EncodeSplits({.train = {0}, .validation = {1}, .test = {2}});
+  const std::string bytes = EncodeSplits({kTrain, kValidation, kTest});
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const absl::Status status = DecodeSplits(bytes.substr(0, size)).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << size;
@@ -44,9 +48,13 @@ TEST(SplitsCodecTest, DamageIsDataLoss) {
   EXPECT_EQ(DecodeSplits(unknown).status().code(), absl::StatusCode::kDataLoss);
 }
 
-TEST(SplitsCodecDeathTest, ARowInTwoSplitsIsABrokenPromise) {
-  EXPECT_DEATH(EncodeSplits({.train = {0}, .validation = {0}, .test = {}}), "broken promise");
-  EXPECT_DEATH(EncodeSplits({.train = {1}, .validation = {}, .test = {}}), "broken promise");
+TEST(SplitsCodecTest, RowsThatAreDroppedAreNotWritten) {
+  EXPECT_EQ(EncodeSplits({features::kDropped, kTest, features::kDropped, kTrain}),
+            EncodeSplits({kTest, kTrain}));
+}
+
+TEST(SplitsCodecDeathTest, AMarkThatIsNoSplitIsABrokenPromise) {
+  EXPECT_DEATH(EncodeSplits({kTrain, 4}), "broken promise");
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace millrace::data {
+namespace millrace::features {
 
 /// Not thread-safe. Keeps each text once.
 class Dictionary {
@@ -35,4 +35,4 @@ class Dictionary {
   std::vector<Slot> slots_;  // a power of two of them, at most half in use
 };
 
-}  // namespace millrace::data
+}  // namespace millrace::features

@@ -1,11 +1,11 @@
-#include "services/data/import/dictionary.h"
+#include "common/features/dictionary.h"
 
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace millrace::data {
+namespace millrace::features {
 namespace {
 
 TEST(DictionaryTest, NumbersTextsInOrderOfFirstAppearance) {
@@ -37,4 +37,4 @@ TEST(DictionaryTest, BeginsAgainAfterARelease) {
 }
 
 }  // namespace
-}  // namespace millrace::data
+}  // namespace millrace::features

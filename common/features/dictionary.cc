@@ -1,11 +1,11 @@
-#include "services/data/import/dictionary.h"
+#include "common/features/dictionary.h"
 
 #include <utility>
 
 #include <absl/hash/hash.h>
 #include <absl/types/span.h>
 
-namespace millrace::data {
+namespace millrace::features {
 
 std::int32_t Dictionary::Code(std::string_view text) {
   if (2 * texts_.size() >= slots_.size()) {
@@ -50,4 +50,4 @@ std::vector<std::string> Dictionary::Release() {
   return std::exchange(texts_, {});
 }
 
-}  // namespace millrace::data
+}  // namespace millrace::features
