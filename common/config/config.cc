@@ -7,6 +7,9 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
+
+#include "millrace/config/v1/limit.pb.h"
 
 #include "common/config/scalar.h"
 #include "common/config/setting.h"
@@ -84,6 +87,20 @@ absl::Status FillFromEnvironment(std::string_view prefix,
   return absl::OkStatus();
 }
 
+namespace {
+
+// What Set() and CheckLimits() together take.
+std::string ExpectedOf(const FieldDescriptor& field) {
+  const google::protobuf::FieldOptions& options = field.options();
+  if (!options.HasExtension(v1::limit)) {
+    return Expected(field);
+  }
+  const v1::Limit& limit = options.GetExtension(v1::limit);
+  return fmt::format("a whole number in [{}, {}]", limit.least(), limit.most());
+}
+
+}  // namespace
+
 std::string Help(std::string_view program, const Message& defaults) {
   std::vector<std::pair<std::string, std::string>> lines;
   for (const std::string& path : SettingPaths(defaults)) {
@@ -92,7 +109,7 @@ std::string Help(std::string_view program, const Message& defaults) {
     std::string flag = "--" + path;
     std::replace(flag.begin(), flag.end(), '_', '-');
     lines.emplace_back(flag + (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL ? "" : " VALUE"),
-                       Expected(field) + (value.empty() ? "" : "; default " + value));
+                       ExpectedOf(field) + (value.empty() ? "" : "; default " + value));
   }
   lines.emplace_back("--config FILE", "YAML with these settings; variables and flags go over it");
   lines.emplace_back("--probe", "asks whether the service answers and ends with 0 when it does");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/config/config.h"
+#include "common/config/limits.h"
 #include "common/program/descriptors.h"
 #include "common/rpc/address.h"
 #include "common/rpc/port_file.h"
@@ -65,23 +66,12 @@ std::vector<std::string> Environment() {
 
 absl::Status Run(const Definition& definition) {
   rpc::BlockStopSignals();
-  RETURN_IF_ERROR(
-      CheckRange("drain_seconds", definition.settings().drain_seconds, 0, /*most=*/3'600));
+  RETURN_IF_ERROR(config::CheckLimits(definition.config));
   RETURN_IF_ERROR(RaiseDescriptors());
   return definition.run();
 }
 
 }  // namespace
-
-absl::Status CheckRange(std::string_view field,
-                        std::int64_t value,
-                        std::int64_t least,
-                        std::int64_t most) {
-  if (value < least || value > most) {
-    return InvalidArgument("{} must be in [{}, {}], found {}", field, least, most, value);
-  }
-  return absl::OkStatus();
-}
 
 absl::Status Serve(const Settings& settings, const Served& served) {
   ASSIGN_OR_RETURN(const auto metrics, ServeMetrics(settings, served.metrics));
@@ -89,6 +79,7 @@ absl::Status Serve(const Settings& settings, const Served& served) {
                    rpc::Server::Start({.address = settings.address,
                                        .insecure = settings.insecure,
                                        .reflection = settings.reflection,
+                                       .limits = settings.limits,
                                        .tls = settings.tls,
                                        .access_file = settings.access_file,
                                        .permissions = served.permissions,
@@ -115,6 +106,7 @@ absl::Status Serve(const Settings& settings, const Served& served) {
 
 int Main(const Definition& definition, int argc, char** argv) {
   const std::string program = fmt::format("millrace-{}", definition.name);
+  config::FillLimits(definition.config);
   const std::string help = config::Help(program, definition.config);
   const auto filled =
       config::FillFromWords(definition.name,

@@ -14,10 +14,12 @@
 #include <grpcpp/grpcpp.h>
 #include <prometheus/registry.h>
 
+#include "millrace/config/v1/server_limits.pb.h"
 #include "millrace/security/v1/security.pb.h"
 
 #include "common/audit/audit_log.h"
 #include "common/rpc/access.h"
+#include "common/rpc/server.h"
 
 namespace millrace::program {
 
@@ -33,6 +35,7 @@ struct Settings {
   std::string access_file = {};
   std::string metrics_address = {};
   std::string metrics_port_file = {};
+  config::v1::ServerLimits limits = rpc::DefaultServerLimits();
 };
 
 /// `Config` is a service's configuration message.
@@ -47,14 +50,9 @@ Settings SettingsOf(const Config& config) {
           .tls = config.tls(),
           .access_file = config.access_file(),
           .metrics_address = config.metrics_address(),
-          .metrics_port_file = config.metrics_port_file()};
+          .metrics_port_file = config.metrics_port_file(),
+          .limits = config.server()};
 }
-
-/// INVALID_ARGUMENT that names the field unless `value` is in [least, most].
-absl::Status CheckRange(std::string_view field,
-                        std::int64_t value,
-                        std::int64_t least,
-                        std::int64_t most);
 
 /// What a service serves with its settings.
 struct Served {
@@ -76,7 +74,7 @@ absl::Status Serve(const Settings& settings, const Served& served);
 struct Definition {
   std::string_view name;               // "data": millrace-data, MILLRACE_DATA_ADDRESS
   std::string_view version;            // "0.1.0"
-  google::protobuf::Message& config;   // holds the defaults; is filled
+  google::protobuf::Message& config;   // holds the defaults of what is no limit; is filled
   std::function<Settings()> settings;  // of `config`, once it is filled
   std::function<absl::Status()> run;   // by `config`
 };

@@ -13,6 +13,7 @@
 #include <grpcpp/resource_quota.h>
 
 #include "common/clock/clock.h"
+#include "common/config/limits.h"
 #include "common/rpc/access.h"
 #include "common/rpc/address.h"
 #include "common/rpc/call_audit.h"
@@ -32,6 +33,10 @@ constexpr std::chrono::seconds kIgnoredCancelMax{10};
 
 // Pings of clients (channel.cc sends one a minute) more often than this are an attack.
 constexpr int kPingIntervalMsMin = 20'000;
+
+// A peer that is gone is noticed after both.
+constexpr int kKeepaliveMs = 60'000;
+constexpr int kKeepaliveTimeoutMs = 20'000;
 
 absl::Status CheckAddress(const ServerOptions& options) {
   const std::string host = HostOf(options.address);
@@ -90,31 +95,33 @@ class NamesOption final : public grpc::ServerBuilderOption {
   const std::vector<std::string>*& names_;
 };
 
-int Milliseconds(std::chrono::milliseconds duration) {
-  return static_cast<int>(duration.count());
+// The most that a limit of seconds takes is below what an int has in milliseconds.
+int Milliseconds(std::int64_t seconds) {
+  return static_cast<int>(seconds * 1'000);
 }
 
-void SetLimits(const ServerLimits& limits, grpc::ServerBuilder& builder) {
+void SetLimits(const config::v1::ServerLimits& limits, grpc::ServerBuilder& builder) {
   grpc::ResourceQuota quota("server");
-  quota.Resize(static_cast<std::size_t>(limits.memory_bytes_max));
-  quota.SetMaxThreads(limits.threads_max);
+  quota.Resize(static_cast<std::size_t>(limits.memory_bytes_max()));
+  quota.SetMaxThreads(static_cast<int>(limits.threads_max()));
   builder.SetResourceQuota(quota);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(limits.message_bytes_max));
-  builder.SetMaxSendMessageSize(static_cast<int>(limits.message_bytes_max));
+  builder.SetMaxReceiveMessageSize(static_cast<int>(limits.message_bytes_max()));
+  builder.SetMaxSendMessageSize(static_cast<int>(limits.message_bytes_max()));
   // A megabyte of gzip can be a gigabyte of zeros, which neither limit nor quota would stop.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.streams_max);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             static_cast<int>(limits.streams_max()));
   builder.AddChannelArgument("grpc.server_handshake_timeout_ms",
-                             Milliseconds(limits.handshake_max));
+                             Milliseconds(limits.handshake_seconds_max()));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
-                             Milliseconds(limits.connection_idle_max));
+                             Milliseconds(limits.connection_idle_seconds_max()));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
-                             Milliseconds(limits.connection_age_max));
+                             Milliseconds(limits.connection_age_seconds_max()));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
-                             Milliseconds(limits.connection_age_grace));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(limits.keepalive_time));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(limits.keepalive_timeout));
+                             Milliseconds(limits.connection_grace_seconds_max()));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kPingIntervalMsMin);
@@ -256,6 +263,12 @@ void GrpcServer::Stop(std::chrono::milliseconds drain) {
 }
 
 }  // namespace
+
+config::v1::ServerLimits DefaultServerLimits() {
+  config::v1::ServerLimits limits;
+  config::FillLimits(limits);
+  return limits;
+}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       const std::vector<grpc::Service*>& services) {

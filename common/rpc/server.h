@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include <grpcpp/grpcpp.h>
 #include <prometheus/registry.h>
 
+#include "millrace/config/v1/server_limits.pb.h"
 #include "millrace/security/v1/security.pb.h"
 
 #include "common/audit/audit_log.h"
@@ -19,28 +19,14 @@
 
 namespace millrace::rpc {
 
-/// Numbers from research on Debian's gRPC 1.51.1; more raises what one client can take.
-struct ServerLimits {
-  std::int64_t message_bytes_max = std::int64_t{4} << 20;
-  std::int64_t memory_bytes_max = std::int64_t{256}
-                                  << 20;  // ResourceQuota: buffers of all connections
-  int threads_max = 64;                   // ResourceQuota
-  int streams_max = 100;                  // concurrent, a connection
-  std::chrono::milliseconds handshake_max{5'000};
-  std::chrono::milliseconds connection_idle_max{300'000};
-  // When a connection is asked to end, and how long its calls may then go on. Clients connect again
-  // by themselves, also to a service that has moved; uploads and watched runs go on.
-  std::chrono::milliseconds connection_age_max{3'600'000};
-  std::chrono::milliseconds connection_age_grace{3'600'000};
-  std::chrono::milliseconds keepalive_time{60'000};
-  std::chrono::milliseconds keepalive_timeout{20'000};
-};
+/// The defaults of config/v1/server_limits.proto.
+config::v1::ServerLimits DefaultServerLimits();
 
 struct ServerOptions {
   std::string address = "127.0.0.1:0";  // host:port; port 0 takes a free one
   bool insecure = false;                // whether an address that is not loopback may be plain text
   bool reflection = false;              // whether reflection answers off loopback too
-  ServerLimits limits = {};
+  config::v1::ServerLimits limits = DefaultServerLimits();
   security::v1::Tls tls = {};  // with a certificate: TLS, on every address
   // The AccessList by which callers are known; empty: whoever can connect may do everything.
   std::string access_file = {};

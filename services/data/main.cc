@@ -23,17 +23,12 @@ namespace {
 
 constexpr int kDiskThreads = 4;
 constexpr std::size_t kDiskQueueMax = 1'024;
-constexpr int kWaitingImportsMax = 16;
 
 v1::DataConfig Defaults() {
   v1::DataConfig config;
   config.set_address("127.0.0.1:7601");
   config.set_folder("millrace-data");
   config.set_log_level("info");
-  config.set_drain_seconds(10);
-  config.set_upload_bytes_max(std::int64_t{16} << 30);
-  config.set_import_threads(2);
-  config.set_upload_expire_hours(24);
   return config;
 }
 
@@ -42,11 +37,7 @@ absl::Status Check(const v1::DataConfig& config) {
     return WithFix(InvalidArgument("folder must not be empty"),
                    "say where the datasets are kept: --folder /var/lib/millrace/data");
   }
-  RETURN_IF_ERROR(
-      program::CheckRange("upload_bytes_max", config.upload_bytes_max(), 1, std::int64_t{1} << 40));
-  RETURN_IF_ERROR(
-      program::CheckRange("upload_expire_hours", config.upload_expire_hours(), 1, 30 * 24));
-  return program::CheckRange("import_threads", config.import_threads(), 1, 64);
+  return absl::OkStatus();
 }
 
 absl::Status Run(const v1::DataConfig& config) {
@@ -58,7 +49,8 @@ absl::Status Run(const v1::DataConfig& config) {
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), config.folder() + "/audit"));
   const std::string uploads = config.folder() + "/uploads";
   RETURN_IF_ERROR(storage::PrepareFolder(files, uploads));
-  const int imports_max = config.import_threads() + kWaitingImportsMax;
+  const int imports_max =
+      config.import_threads() + static_cast<int>(config.limits().waiting_imports_max());
   ImportSlots slots(imports_max);
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
   rpc::Pool imports(config.import_threads(), static_cast<std::size_t>(imports_max));
@@ -69,7 +61,10 @@ absl::Status Run(const v1::DataConfig& config) {
                        .slots = slots,
                        .uploads_folder = uploads,
                        .upload_bytes_max = config.upload_bytes_max(),
-                       .pipeline = RunPipeline});
+                       .pipeline = RunPipeline,
+                       .csv_limits = {.columns_max = config.limits().columns_max(),
+                                      .cell_bytes_max = config.limits().cell_bytes_max(),
+                                      .row_bytes_max = config.limits().row_bytes_max()}});
   return program::Serve(program::SettingsOf(config),
                         {.services = {&service},
                          .permissions = DataPermissions(),

@@ -33,22 +33,17 @@ v1::ServingConfig Defaults() {
   config.set_address("127.0.0.1:7603");
   config.set_folder("millrace-serving-state");
   config.set_log_level("info");
-  config.set_drain_seconds(10);
-  config.set_upload_bytes_max(std::int64_t{1} << 30);
-  config.set_compute_threads(
-      std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 256));
-  config.set_queue_max(256);
-  config.set_upload_expire_hours(24);
   return config;
 }
 
-absl::Status Check(const v1::ServingConfig& config) {
-  using program::CheckRange;
-  RETURN_IF_ERROR(
-      CheckRange("upload_bytes_max", config.upload_bytes_max(), 1, std::int64_t{1} << 40));
-  RETURN_IF_ERROR(CheckRange("compute_threads", config.compute_threads(), 1, 256));
-  RETURN_IF_ERROR(CheckRange("upload_expire_hours", config.upload_expire_hours(), 1, 30 * 24));
-  RETURN_IF_ERROR(CheckRange("queue_max", config.queue_max(), 1, 1'000'000));
+// As many as were asked for, or one a core.
+int ComputeThreads(const v1::ServingConfig& config) {
+  return config.compute_threads() > 0
+             ? config.compute_threads()
+             : std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 256);
+}
+
+absl::Status CheckMachine() {
   if (!network::kernels::Supported()) {
     return FailedPrecondition("this machine has no AVX2 and FMA, which the kernels need");
   }
@@ -56,7 +51,7 @@ absl::Status Check(const v1::ServingConfig& config) {
 }
 
 absl::Status Run(const v1::ServingConfig& config) {
-  RETURN_IF_ERROR(Check(config));
+  RETURN_IF_ERROR(CheckMachine());
   const std::string folder = std::filesystem::absolute(config.folder()).string();
   ASSIGN_OR_RETURN(const auto repository,
                    Repository::Open(storage::PosixFileSystem(), folder, SystemClock()));
@@ -64,15 +59,17 @@ absl::Status Run(const v1::ServingConfig& config) {
       const auto audit,
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
   ASSIGN_OR_RETURN(const auto models, ServedModels::Open(*repository));
-  ComputePool compute({.threads = config.compute_threads(),
+  ComputePool compute({.threads = ComputeThreads(config),
                        .waiting_max = static_cast<std::size_t>(config.queue_max())});
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
   ServingService serving({.repository = *repository,
                           .models = *models,
                           .compute = compute,
                           .disk = disk,
-                          .upload_bytes_max = config.upload_bytes_max()});
-  InferenceService inference(*models, compute);
+                          .upload_bytes_max = config.upload_bytes_max(),
+                          .rows_max = config.limits().rows_max(),
+                          .uploads_max = config.limits().uploads_max()});
+  InferenceService inference(*models, compute, config.limits().rows_max());
   return program::Serve(program::SettingsOf(config),
                         {.services = {&serving, &inference},
                          .permissions = ServingPermissions(),

@@ -29,24 +29,9 @@ v1::TrainingConfig Defaults() {
   config.set_address("127.0.0.1:7602");
   config.set_folder("millrace-training-state");
   config.set_log_level("info");
-  config.set_drain_seconds(5);
   config.set_data_address("127.0.0.1:7601");
   config.set_serving_address("127.0.0.1:7603");
-  config.set_workers_max(1);
-  config.set_runs_max(64);
-  config.set_worker_grace_seconds(5);
-  config.set_examples_bytes_max(std::int64_t{4} << 30);
-  config.set_checkpoint_seconds(10);
   return config;
-}
-
-absl::Status Check(const v1::TrainingConfig& config) {
-  using program::CheckRange;
-  RETURN_IF_ERROR(CheckRange("workers_max", config.workers_max(), 1, 64));
-  RETURN_IF_ERROR(CheckRange("runs_max", config.runs_max(), 1, 100'000));
-  RETURN_IF_ERROR(CheckRange("worker_grace_seconds", config.worker_grace_seconds(), 1, 3'600));
-  RETURN_IF_ERROR(CheckRange("checkpoint_seconds", config.checkpoint_seconds(), 0, 3'600));
-  return CheckRange("examples_bytes_max", config.examples_bytes_max(), 1, std::int64_t{1} << 50);
 }
 
 // The worker beside this program, unless the configuration names one.
@@ -74,7 +59,6 @@ ExecutorOptions OptionsOf(const v1::TrainingConfig& config, const std::string& f
 }
 
 absl::Status Run(const v1::TrainingConfig& config) {
-  RETURN_IF_ERROR(Check(config));
   const std::string folder = std::filesystem::absolute(config.folder()).string();
   RETURN_IF_ERROR(storage::PosixFileSystem().MakeFolder(folder));
   ASSIGN_OR_RETURN(const storage::FolderLock lock, storage::FolderLock::Take(folder));
@@ -88,8 +72,13 @@ absl::Status Run(const v1::TrainingConfig& config) {
                    rpc::MakeChannel(config.data_address(),
                                     {.tls = config.tls(), .token_file = config.token_file()}));
   const auto data_service = data::v1::DataService::NewStub(channel);
-  TrainingService service(
-      {.store = *store, .executor = *executor, .data_service = *data_service, .pool = pool});
+  TrainingService service({.store = *store,
+                           .executor = *executor,
+                           .data_service = *data_service,
+                           .pool = pool,
+                           .spec_limits = {.epochs_max = config.limits().epochs_max(),
+                                           .batch_size_max = config.limits().batch_size_max()},
+                           .parameters_max = config.limits().parameters_max()});
   return program::Serve(program::SettingsOf(config),
                         {.services = {&service},
                          .permissions = TrainingPermissions(),

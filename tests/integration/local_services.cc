@@ -100,6 +100,16 @@ std::vector<cli::Process> LocalServices::Children(Service service) const {
   return children;
 }
 
+std::int64_t LocalServices::PeakMemoryBytes(Service service) const {
+  std::istringstream status(TextOf(fmt::format("/proc/{}/status", Slot(service)->process.pid())));
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) {
+      return std::stoll(line.substr(6)) * 1'024;  // given in kB
+    }
+  }
+  return 0;
+}
+
 std::string LocalServices::PathOf(Service service, std::string_view suffix) const {
   return fmt::format("{}/{}{}", folder_, NameOf(service), suffix);
 }

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,6 +75,9 @@ class LocalServices {
 
   /// The processes that the service has started and that run: workers. Requires: it runs.
   [[nodiscard]] std::vector<cli::Process> Children(Service service) const;
+
+  /// The most memory that the service has had in RAM at once, in bytes. Requires: it runs.
+  [[nodiscard]] std::int64_t PeakMemoryBytes(Service service) const;
 
   /// Where the service keeps its state.
   [[nodiscard]] std::string folder(Service service) const { return PathOf(service, ""); }

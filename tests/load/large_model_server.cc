@@ -58,7 +58,7 @@ void Serve(const std::string& folder, int tell, int until) {
   rpc::Pool disk(1, 16);
   ServingService serving(
       {.repository = **repository, .models = **models, .compute = compute, .disk = disk});
-  InferenceService inference(**models, compute);
+  InferenceService inference(**models, compute, /*rows_max=*/4'096);
   const auto server = rpc::Server::Start({}, {&serving, &inference});
   CHECK(server.ok());
   const auto large = (*models)->Find(kLargeModel, "");

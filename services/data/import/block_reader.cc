@@ -22,6 +22,7 @@ absl::StatusOr<ReadColumns> BlockReader::Read(const Block& block) const {
   csv::Tokenizer tokenizer(
       rules_.file_name,
       {.delimiter = rules_.delimiter,
+       .limits = rules_.limits,
        .stretch = {.first_line = block.place.first_line, .width = rules_.width}});
   ReadColumns read;
   for (const WantedColumn& wanted : rules_.columns) {

@@ -33,6 +33,7 @@ struct WantedColumn {
 struct ReadingRules {
   std::string file_name;
   char delimiter = ',';
+  csv::Limits limits = {};
   features::MissingSpellings missing;
   std::int64_t width = 0;       // cells of a row
   std::size_t first_block = 0;  // which has the file's first record

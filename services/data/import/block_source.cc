@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "common/csv/record_scan.h"
-#include "common/csv/tokenizer.h"
 #include "common/status/status.h"
 
 namespace millrace::data {
@@ -15,14 +14,14 @@ absl::StatusOr<bool> BlockSource::Next(Block& block) {
     return false;
   }
   // A row over its limit is noticed once the tokenizer sees more than it may have.
-  const std::int64_t bytes_max = block_bytes_ + csv::Limits().row_bytes_max;
+  const std::int64_t bytes_max = sizes_.block_bytes + sizes_.row_bytes_max;
   csv::RecordScan scan;
   block.bytes.clear();
   std::int64_t end = next_.offset;
-  while (end < file_.size && (end - next_.offset < block_bytes_ || scan.end() == 0) &&
+  while (end < file_.size && (end - next_.offset < sizes_.block_bytes || scan.end() == 0) &&
          end - next_.offset <= bytes_max) {
     const std::size_t before = block.bytes.size();
-    const std::int64_t wanted = std::min(std::int64_t{1} << 20, block_bytes_);
+    const std::int64_t wanted = std::min(std::int64_t{1} << 20, sizes_.block_bytes);
     RETURN_IF_ERROR(Read(end, std::min(wanted, file_.size - end), block.bytes));
     scan.Add(std::string_view(block.bytes).substr(before));
     end = next_.offset + static_cast<std::int64_t>(block.bytes.size());

@@ -10,6 +10,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "common/csv/tokenizer.h"
 #include "services/data/import/staged_file.h"
 
 namespace millrace::data {
@@ -31,19 +32,22 @@ struct Block {
   std::string bytes;
 };
 
-/// Cuts a file where records end (csv/record_scan.h), in the order of the file. A block has about
-/// `block_bytes`, more only where its last record is longer.
-class BlockSource {
- public:
+/// Sizes in bytes.
+struct BlockSizes {
   static constexpr std::int64_t kBlockBytes = std::int64_t{4} << 20;
 
-  /// `block_bytes` is a parameter for tests.
-  BlockSource(const StagedFile& file,
-              const std::stop_token& stop,
-              std::int64_t block_bytes = kBlockBytes)
+  std::int64_t block_bytes = kBlockBytes;
+  std::int64_t row_bytes_max = csv::Limits().row_bytes_max;
+};
+
+/// Cuts a file where records end (csv/record_scan.h), in the order of the file. A block has about
+/// `sizes.block_bytes`, more only where its last record is longer.
+class BlockSource {
+ public:
+  BlockSource(const StagedFile& file, const std::stop_token& stop, const BlockSizes& sizes = {})
       : file_(file),
         stop_(stop),
-        block_bytes_(block_bytes) {}
+        sizes_(sizes) {}
 
   /// Fills the next block; false after the last. CANCELLED when `stop` was asked for, looked at
   /// once a chunk of 1 MiB. Thread-safe.
@@ -57,7 +61,7 @@ class BlockSource {
 
   const StagedFile& file_;
   const std::stop_token& stop_;
-  const std::int64_t block_bytes_;
+  const BlockSizes sizes_;
   std::mutex mutex_;
   BlockPlace next_;  // guarded by mutex_; without size
 };

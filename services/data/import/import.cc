@@ -77,6 +77,10 @@ absl::StatusOr<v1::ImportOptions> DetectOptions(v1::ImportOptions options, const
   return options;
 }
 
+BlockSizes BlocksOf(const ImportMeans& means) {
+  return {.block_bytes = means.block_bytes, .row_bytes_max = means.limits.row_bytes_max};
+}
+
 // One import.
 class Import {
  public:
@@ -120,6 +124,7 @@ absl::StatusOr<ImportedFile> Import::Run(std::string file_name, v1::ImportOption
   options_ = std::move(options);
   rules_.file_name = std::move(file_name);
   rules_.delimiter = options_.delimiter().front();
+  rules_.limits = means_.limits;
   rules_.missing = Missing(options_);
   rules_.has_header = options_.header() == v1::ImportOptions::HEADER_PRESENT;
   RETURN_IF_ERROR(FindFirst());
@@ -128,7 +133,7 @@ absl::StatusOr<ImportedFile> Import::Run(std::string file_name, v1::ImportOption
   DistinctTexts texts(names_.size(), means_.scratch);
   const BlockReader reader(rules_);
   FileReading reading(reader, texts);
-  BlockSource source(file_, stop_, means_.block_bytes);
+  BlockSource source(file_, stop_, BlocksOf(means_));
   RETURN_IF_ERROR(reading.ReadAll(source, *spilled_.spill, means_.threads));
   facts_ = std::move(reading.facts());
   spilled_.groups = reading.TakeGroups();
@@ -147,7 +152,7 @@ absl::StatusOr<ImportedFile> Import::Run(std::string file_name, v1::ImportOption
 
 // Finds the first record, which says how many columns there are.
 absl::Status Import::FindFirst() {
-  BlockSource source(file_, stop_, means_.block_bytes);
+  BlockSource source(file_, stop_, BlocksOf(means_));
   Block block;
   while (true) {
     ASSIGN_OR_RETURN(const bool more, source.Next(block));
@@ -161,9 +166,10 @@ absl::Status Import::FindFirst() {
       taken = TakeFirst(record);
       return Cancelled("enough");
     };
-    csv::Tokenizer tokenizer(
-        rules_.file_name,
-        {.delimiter = rules_.delimiter, .stretch = {.first_line = block.place.first_line}});
+    csv::Tokenizer tokenizer(rules_.file_name,
+                             {.delimiter = rules_.delimiter,
+                              .limits = rules_.limits,
+                              .stretch = {.first_line = block.place.first_line}});
     absl::Status read = tokenizer.Feed(block.bytes, take);
     if (read.ok()) {
       read = tokenizer.Finish(take);
@@ -320,7 +326,7 @@ absl::Status Import::ReadAgain(DistinctTexts& texts) {
   ASSIGN_OR_RETURN(spilled_.again, Spill::Create(means_.scratch));
   const BlockReader reader(std::move(rules));
   FileReading reading(reader, texts);
-  const BlockSource source(file_, stop_, means_.block_bytes);
+  const BlockSource source(file_, stop_, BlocksOf(means_));
   RETURN_IF_ERROR(reading.ReadAgain(source, spilled_.groups, *spilled_.again, means_.threads));
   for (std::size_t i = 0; i < reader.rules().columns.size(); ++i) {
     facts_[reader.rules().columns[i].index] = std::move(reading.facts()[i]);

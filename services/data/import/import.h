@@ -12,6 +12,7 @@
 
 #include "millrace/data/v1/data_service.pb.h"
 
+#include "common/csv/tokenizer.h"
 #include "common/storage/scratch.h"
 #include "services/data/import/block_source.h"
 #include "services/data/import/spilled_rows.h"
@@ -29,11 +30,12 @@ struct ImportedFile {
   v1::ImportOptions options;
 };
 
-/// What a file is read with. None of it changes what comes out.
+/// What a file is read with. None of it changes what comes out of a file within the limits.
 struct ImportMeans {
   storage::Scratch scratch;
   int threads = 1;
-  std::int64_t block_bytes = BlockSource::kBlockBytes;
+  csv::Limits limits = {};
+  std::int64_t block_bytes = BlockSizes::kBlockBytes;
 
   /// Told each step of the pipeline as it begins: import, rank, clean, split, columns.
   std::function<void(std::string_view step)> begins = {};

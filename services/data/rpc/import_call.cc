@@ -173,7 +173,8 @@ absl::StatusOr<v1::DatasetVersion> ImportCall::Import() {
                              return file->Read(offset, size);
                            }};
     const ImportMeans means{.scratch = {.files = parts_.files, .folder = parts_.uploads_folder},
-                            .threads = ThreadsOf(parts_)};
+                            .threads = ThreadsOf(parts_),
+                            .limits = parts_.csv_limits};
     ASSIGN_OR_RETURN(ImportResult result,
                      parts_.pipeline(header_, bytes, means, stop_.get_token()));
     if (stop_.stop_requested()) {

@@ -15,6 +15,7 @@
 
 #include "millrace/data/v1/data_service.pb.h"
 
+#include "common/csv/tokenizer.h"
 #include "common/rpc/pool.h"
 #include "common/storage/blob_store.h"
 #include "common/storage/file_system.h"
@@ -44,6 +45,7 @@ struct ImportParts {
   std::int64_t upload_bytes_max = 0;
   Pipeline pipeline;
   int threads = 0;  // of one import; 0: one a core, at most 8
+  csv::Limits csv_limits = {};
 };
 
 /// Takes messages one at a time: the next is read only when the one before is on disk, which is how

@@ -77,13 +77,6 @@ std::vector<std::string> ColumnsWithoutFeatures(const schema::v1::Schema& schema
   return others;
 }
 
-absl::Status CheckRowCount(int rows) {
-  if (rows < 1 || rows > kRowsMax) {
-    return InvalidArgument("a request must have 1 to {} rows, found {}", kRowsMax, rows);
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 Predictor::Predictor(const schema::v1::Schema& schema,
@@ -114,7 +107,6 @@ absl::StatusOr<const features::Transformer::Binding*> Predictor::Bind(
 absl::Status Predictor::Predict(const RepeatedPtrField<std::string>& columns,
                                 const RepeatedPtrField<schema::v1::Row>& rows,
                                 RepeatedPtrField<v1::Prediction>& predictions) const {
-  RETURN_IF_ERROR(CheckRowCount(rows.size()));
   ASSIGN_OR_RETURN(const features::Transformer::Binding* const binding, Bind(columns));
   Scratch& scratch = ThisThreadsScratch();
   const auto inputs = static_cast<std::size_t>(input_count());

@@ -21,9 +21,6 @@
 
 namespace millrace::serving {
 
-/// Most rows of one request.
-constexpr std::int64_t kRowsMax = 4'096;
-
 /// Applies Transforms, network and loss to the rows of requests. A row's answer has the same bits
 /// alone, first, last or among others. Thread-safe; each thread has buffers of its own, which grow
 /// to the largest request it has answered, so that answering a small one allocates nothing.
@@ -36,15 +33,15 @@ class Predictor {
             const network::InferencePlan& plan,
             const network::Loss& loss);
 
-  /// Answers raw rows: cells named by `columns`. INVALID_ARGUMENT, naming the row and the feature,
-  /// for anything that does not fit; `predictions` is then undefined.
+  /// Answers raw rows, at least one: cells named by `columns`. INVALID_ARGUMENT, naming the row and
+  /// the feature, for anything that does not fit; `predictions` is then undefined.
   absl::Status Predict(const google::protobuf::RepeatedPtrField<std::string>& columns,
                        const google::protobuf::RepeatedPtrField<schema::v1::Row>& rows,
                        google::protobuf::RepeatedPtrField<v1::Prediction>& predictions) const;
 
   /// Answers rows that are transformed already: x [rows, input_count()], finite; answers
-  /// [rows, answer_count()] are probabilities, or the value of a regression. Requires: rows in
-  /// [1, kRowsMax]. INVALID_ARGUMENT when an answer is not a finite number.
+  /// [rows, answer_count()] are probabilities, or the value of a regression. Requires: at least one
+  /// row. INVALID_ARGUMENT when an answer is not a finite number.
   absl::Status Infer(std::int64_t rows, std::span<const float> x, std::span<float> answers) const;
 
   /// A rough upper estimate of the time that answering takes on one core, in microseconds.

@@ -28,6 +28,7 @@ void AddMetadata(const std::string& name,
 }
 
 absl::Status Infer(const ServedVersion& version,
+                   std::int64_t rows_max,
                    const inference::ModelInferRequest& request,
                    inference::ModelInferResponse& response) {
   thread_local std::vector<float> x;
@@ -35,7 +36,9 @@ absl::Status Infer(const ServedVersion& version,
   const Predictor& predictor = version.predictor();
   const std::string& output = OutputName(predictor);
   RETURN_IF_ERROR(CheckRequestedOutputs(request, output));
-  ASSIGN_OR_RETURN(const std::int64_t rows, ReadFeatures(request, predictor.input_count(), x));
+  ASSIGN_OR_RETURN(
+      const std::int64_t rows,
+      ReadFeatures(request, {.inputs = predictor.input_count(), .rows_max = rows_max}, x));
   answers.resize(static_cast<std::size_t>(rows * predictor.answer_count()));
   RETURN_IF_ERROR(predictor.Infer(rows, x, answers));
   response.Clear();
@@ -48,9 +51,12 @@ absl::Status Infer(const ServedVersion& version,
 
 }  // namespace
 
-InferenceService::InferenceService(const ServedModels& models, ComputePool& compute)
+InferenceService::InferenceService(const ServedModels& models,
+                                   ComputePool& compute,
+                                   std::int64_t rows_max)
     : models_(models),
-      compute_(compute) {
+      compute_(compute),
+      rows_max_(rows_max) {
   SetMessageAllocatorFor_ModelInfer(&infer_messages_);
 }
 
@@ -113,13 +119,13 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerConte
     return rpc::Reply(*context, version.status());
   }
   const double microseconds =
-      (*version)->predictor().EstimateMicroseconds(ClaimedRows(*request), 0);
+      (*version)->predictor().EstimateMicroseconds(ClaimedRows(*request, rows_max_), 0);
   return Compute(*context,
                  compute_,
                  *request,
                  microseconds,
-                 [version = *std::move(version), request, response] {
-                   return Infer(*version, *request, *response);
+                 [version = *std::move(version), rows_max = rows_max_, request, response] {
+                   return Infer(*version, rows_max, *request, *response);
                  });
 }
 

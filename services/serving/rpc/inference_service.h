@@ -17,8 +17,9 @@ namespace millrace::serving {
 /// chooses. Parameters that clients add to requests are passed over. Thread-safe.
 class InferenceService final : public inference::GRPCInferenceService::CallbackService {
  public:
-  /// Owns neither; both must outlive the server. `compute` takes what is too large for a reactor.
-  InferenceService(const ServedModels& models, ComputePool& compute);
+  /// Owns neither; both must outlive the server. `compute` takes what is too large for a reactor;
+  /// a call has up to `rows_max` rows.
+  InferenceService(const ServedModels& models, ComputePool& compute, std::int64_t rows_max);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -42,6 +43,7 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
  private:
   const ServedModels& models_;
   ComputePool& compute_;
+  const std::int64_t rows_max_;
   MessagePool<inference::ModelInferRequest, inference::ModelInferResponse> infer_messages_;
 };
 

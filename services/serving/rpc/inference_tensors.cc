@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "common/status/status.h"
-#include "services/serving/predict/predictor.h"
 
 namespace millrace::serving {
 
@@ -57,7 +56,8 @@ absl::StatusOr<std::int64_t> ElementCount(const Input& input) {
   return count;
 }
 
-absl::Status CheckShape(const Input& input, std::int64_t inputs) {
+absl::Status CheckShape(const Input& input, const FeaturesShape& expected) {
+  const std::int64_t inputs = expected.inputs;
   if (input.shape_size() != 2) {
     return InvalidArgument("'{}' must have shape [rows, {}], found {} dimensions",
                            kInputName,
@@ -68,9 +68,9 @@ absl::Status CheckShape(const Input& input, std::int64_t inputs) {
     return InvalidArgument(
         "'{}' must have {} columns, found {}", kInputName, inputs, input.shape(1));
   }
-  if (input.shape(0) < 1 || input.shape(0) > kRowsMax) {
+  if (input.shape(0) < 1 || input.shape(0) > expected.rows_max) {
     return InvalidArgument(
-        "'{}' must have 1 to {} rows, found {}", kInputName, kRowsMax, input.shape(0));
+        "'{}' must have 1 to {} rows, found {}", kInputName, expected.rows_max, input.shape(0));
   }
   return absl::OkStatus();
 }
@@ -160,22 +160,22 @@ absl::Status CheckFinite(std::span<const float> x, std::int64_t inputs) {
 
 }  // namespace
 
-std::int64_t ClaimedRows(const ModelInferRequest& request) {
+std::int64_t ClaimedRows(const ModelInferRequest& request, std::int64_t rows_max) {
   if (request.inputs().empty() || request.inputs(0).shape().empty()) {
     return 0;
   }
-  return std::clamp<std::int64_t>(request.inputs(0).shape(0), 0, kRowsMax);
+  return std::clamp<std::int64_t>(request.inputs(0).shape(0), 0, rows_max);
 }
 
 absl::StatusOr<std::int64_t> ReadFeatures(const ModelInferRequest& request,
-                                          std::int64_t inputs,
+                                          const FeaturesShape& shape,
                                           std::vector<float>& x) {
   ASSIGN_OR_RETURN(const Input* const input, OnlyInput(request));
   ASSIGN_OR_RETURN(const std::int64_t count, ElementCount(*input));
-  RETURN_IF_ERROR(CheckShape(*input, inputs));
+  RETURN_IF_ERROR(CheckShape(*input, shape));
   RETURN_IF_ERROR(CheckPlace(request));
   RETURN_IF_ERROR(ReadData(request, count, x));
-  RETURN_IF_ERROR(CheckFinite(x, inputs));
+  RETURN_IF_ERROR(CheckFinite(x, shape.inputs));
   return input->shape(0);
 }
 

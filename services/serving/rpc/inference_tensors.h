@@ -18,14 +18,21 @@ namespace millrace::serving {
 /// The one input that every model has: rows as the network takes them.
 inline constexpr std::string_view kInputName = "features";
 
-/// Rows that a request says it has, in [0, kRowsMax], before anything is checked: for estimates.
-std::int64_t ClaimedRows(const inference::ModelInferRequest& request);
+/// Rows that a request says it has, in [0, rows_max], before anything is checked: for estimates.
+std::int64_t ClaimedRows(const inference::ModelInferRequest& request, std::int64_t rows_max);
 
-/// Checks the input of a request and writes it to x [rows, inputs]; returns rows. FP32 and FP64, in
-/// contents or raw (little-endian) but not both. INVALID_ARGUMENT for anything that is not exactly
-/// one finite tensor `features` of shape [1..kRowsMax, inputs]; sizes are checked before `x` grows.
+/// What `features` may be.
+struct FeaturesShape {
+  std::int64_t inputs = 0;
+  std::int64_t rows_max = 0;
+};
+
+/// Checks the input of a request and writes it to x [rows, shape.inputs]; returns rows. FP32 and
+/// FP64, in contents or raw (little-endian) but not both. INVALID_ARGUMENT for anything that is not
+/// exactly one finite tensor `features` of shape [1..rows_max, inputs]; sizes are checked before
+/// `x` grows.
 absl::StatusOr<std::int64_t> ReadFeatures(const inference::ModelInferRequest& request,
-                                          std::int64_t inputs,
+                                          const FeaturesShape& shape,
                                           std::vector<float>& x);
 
 /// INVALID_ARGUMENT when the request asks for another output than `name`, or for it twice.

@@ -26,6 +26,13 @@ absl::Status Answer(const ServedVersion& version,
       request.columns(), request.rows(), *response.mutable_predictions());
 }
 
+absl::Status CheckRowCount(std::int64_t rows, std::int64_t rows_max) {
+  if (rows < 1 || rows > rows_max) {
+    return InvalidArgument("a request must have 1 to {} rows, found {}", rows_max, rows);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::DeleteModelVersionResponse> DeleteVersion(
     const ServingParts& parts,
     const grpc::CallbackServerContext& context,
@@ -102,6 +109,10 @@ grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* c
   auto version = parts_.models.Find(request->model());
   if (!version.ok()) {
     return rpc::Reply(*context, version.status());
+  }
+  const absl::Status counted = CheckRowCount(request->rows_size(), parts_.rows_max);
+  if (!counted.ok()) {
+    return rpc::Reply(*context, counted);
   }
   const double microseconds =
       (*version)->predictor().EstimateMicroseconds(request->rows_size(), request->columns_size());

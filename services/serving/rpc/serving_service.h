@@ -26,6 +26,8 @@ struct ServingParts {
   ComputePool& compute;  // predictions that are too large for a reactor
   rpc::Pool& disk;       // everything that waits: uploads and the catalog
   std::int64_t upload_bytes_max = std::int64_t{1} << 30;
+  std::int64_t rows_max = 4'096;  // of one Predict
+  std::int64_t uploads_max = 8;   // under way; one more is refused
 };
 
 /// Errors are those of the parts; proto/millrace/serving/v1 says what each call does. Thread-safe.

@@ -17,9 +17,9 @@ Upload::Upload(const ServingParts& parts,
       response_(response),
       receiver_(parts.upload_bytes_max,
                 [this](std::string_view bytes) { return file_->Append(bytes); }) {
-  if (++open_ > kUploadsMax) {
-    Finish(ToGrpcStatus(
-        WithFix(ResourceExhausted("{} uploads are open already", kUploadsMax), "try again later")));
+  if (++open_ > parts_.uploads_max) {
+    Finish(ToGrpcStatus(WithFix(
+        ResourceExhausted("{} uploads are open already", parts_.uploads_max), "try again later")));
     return;
   }
   StartRead(&message_);

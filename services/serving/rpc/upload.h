@@ -17,9 +17,6 @@
 
 namespace millrace::serving {
 
-/// Streams that may be open at once; one more is refused.
-constexpr int kUploadsMax = 8;
-
 /// Takes a header, chunks and a close, and makes a version of them. Each message is worked on by
 /// the disk pool, and the next one read only afterwards, so a fast sender waits for a slow disk.
 /// What was received is removed with this object, which deletes itself when the call is done.

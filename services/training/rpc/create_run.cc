@@ -99,7 +99,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
     run_.set_model(request_.model());
     *run_.mutable_spec() = request_.spec();
     FillDefaults(*run_.mutable_spec());
-    return Validate(run_.spec());
+    return Validate(run_.spec(), parts_.spec_limits);
   }
 
   void AskForDataset() {
@@ -136,6 +136,12 @@ class Creation : public std::enable_shared_from_this<Creation> {
                           {.transforms = dataset_.transforms(),
                            .train_count = dataset_.train_count(),
                            .validation_count = dataset_.validation_count()}));
+    if (bound.network.parameter_count() > parts_.parameters_max) {
+      return WithFix(InvalidArgument("the network has {} weights, more than the limit of {}",
+                                     bound.network.parameter_count(),
+                                     parts_.parameters_max),
+                     "use fewer units, or raise limits.parameters_max of the training service");
+    }
     run_.mutable_spec()->set_loss(bound.loss.kind());
     run_.set_dataset_version(dataset_.name());
     return parts_.executor.Create(std::move(run_), request_.request_id());

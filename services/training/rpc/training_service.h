@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <limits>
 
 #include "millrace/data/v1/data_service.grpc.pb.h"
 #include "millrace/training/v1/training_service.grpc.pb.h"
@@ -10,6 +12,7 @@
 #include "common/rpc/pool.h"
 #include "services/training/runs/run_executor.h"
 #include "services/training/runs/run_store.h"
+#include "services/training/train/spec.h"
 
 namespace millrace::training {
 
@@ -22,6 +25,9 @@ struct ServiceParts {
 
   // Longest time for the data service's answer to CreateRun's question.
   std::chrono::milliseconds data_timeout{5'000};
+
+  SpecLimits spec_limits = {};
+  std::int64_t parameters_max = std::numeric_limits<std::int32_t>::max();
 };
 
 /// Translates and delegates; the catalog is asked in the pool, never inside a reactor.

@@ -131,17 +131,23 @@ std::string Describe(int status) {
 // A process that was started and is to be reaped.
 class Child {
  public:
-  Child(pid_t pid, milliseconds grace) : pid_(pid), grace_(grace) {}
+  Child(pid_t pid, milliseconds grace) : pid_(pid), process_(pidfd_open(pid, 0)), grace_(grace) {}
 
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
   ~Child() {
     if (pid_ > 0) {
-      kill(-pid_, SIGKILL);
+      Kill();
       Wait();
     }
   }
+
+  // Readable once it has ended.
+  [[nodiscard]] int descriptor() const { return process_.get(); }
+
+  // With all that it has started.
+  void Kill() const { kill(-pid_, SIGKILL); }
 
   // The first call asks it to stop; it has until the grace is over.
   void AskToStop() {
@@ -164,17 +170,16 @@ class Child {
 
   void KillWhenOverdue() {
     if (asked_ && steady_clock::now() >= deadline_) {
-      kill(-pid_, SIGKILL);
+      Kill();
     }
   }
 
   // Writes down how it ended. It has closed its end of the pipe, so it should; one that does not is
   // killed.
   void Reap(WorkerEnd& end) {
-    const Descriptor process(pidfd_open(pid_, 0));
-    pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
+    pollfd ended{.fd = process_.get(), .events = POLLIN, .revents = 0};
     if (poll(&ended, 1, static_cast<int>(grace_.count())) == 0) {
-      kill(-pid_, SIGKILL);
+      Kill();
     }
     const int status = Wait();
     end.process = Describe(status);
@@ -191,6 +196,7 @@ class Child {
   }
 
   pid_t pid_;
+  Descriptor process_;
   milliseconds grace_;
   bool asked_ = false;
   steady_clock::time_point deadline_;  // when the grace is over; once asked
@@ -209,7 +215,8 @@ absl::Status Handle(std::string_view bytes,
   return reports.empty() ? absl::OkStatus() : handler(std::move(reports));
 }
 
-// Reads reports until the worker closes its end, which it does by ending.
+// Reads reports until the worker closes its end, which it does by ending. What it has started and
+// left behind would keep the pipe open.
 absl::Status ReadReports(int reports,
                          int stopped,
                          Child& child,
@@ -217,8 +224,9 @@ absl::Status ReadReports(int reports,
                          WorkerEnd& end) {
   ReportFrames frames;
   std::string bytes(kReadBytes, '\0');
-  std::array<pollfd, 2> watched{{{.fd = reports, .events = POLLIN, .revents = 0},
-                                 {.fd = stopped, .events = POLLIN, .revents = 0}}};
+  std::array<pollfd, 3> watched{{{.fd = reports, .events = POLLIN, .revents = 0},
+                                 {.fd = stopped, .events = POLLIN, .revents = 0},
+                                 {.fd = child.descriptor(), .events = POLLIN, .revents = 0}}};
   while (true) {
     if (poll(watched.data(), watched.size(), child.Patience()) < 0 && errno != EINTR) {
       return Internal("waiting for a worker: {}", std::strerror(errno));
@@ -227,6 +235,11 @@ absl::Status ReadReports(int reports,
       child.AskToStop();
       watched[1].fd = -1;  // poll() passes over it from now on
       watched[1].revents = 0;
+    }
+    if (watched[2].revents != 0) {
+      child.Kill();
+      watched[2].fd = -1;
+      watched[2].revents = 0;
     }
     child.KillWhenOverdue();
     if (watched[0].revents == 0) {

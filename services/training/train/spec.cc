@@ -12,8 +12,6 @@ namespace {
 using model::v1::Optimizer;
 using model::v1::TrainingSpec;
 
-constexpr std::int32_t kEpochsMax = 100'000;
-constexpr std::int32_t kBatchSizeMax = 65'536;
 constexpr std::int32_t kPatienceMax = 100'000;
 constexpr std::int32_t kThreadsMax = 64;
 constexpr double kLearningRateMax = 10;
@@ -56,8 +54,8 @@ void FillOptimizer(Optimizer& optimizer) {
 
 absl::Status CheckCount(std::string_view field,
                         std::int32_t value,
-                        std::int32_t least,
-                        std::int32_t most) {
+                        std::int64_t least,
+                        std::int64_t most) {
   if (value < least || value > most) {
     return InvalidArgument("training.{} must be in [{}, {}], found {}", field, least, most, value);
   }
@@ -149,10 +147,10 @@ void FillDefaults(TrainingSpec& spec) {
   }
 }
 
-absl::Status Validate(const TrainingSpec& spec) {
+absl::Status Validate(const TrainingSpec& spec, const SpecLimits& limits) {
   RETURN_IF_ERROR(CheckOptimizer(spec.optimizer()));
-  RETURN_IF_ERROR(CheckCount("epochs", spec.epochs(), 1, kEpochsMax));
-  RETURN_IF_ERROR(CheckCount("batch_size", spec.batch_size(), 1, kBatchSizeMax));
+  RETURN_IF_ERROR(CheckCount("epochs", spec.epochs(), 1, limits.epochs_max));
+  RETURN_IF_ERROR(CheckCount("batch_size", spec.batch_size(), 1, limits.batch_size_max));
   RETURN_IF_ERROR(CheckEarlyStopping(spec));
   return CheckCount("threads", spec.threads(), 0, kThreadsMax);
 }

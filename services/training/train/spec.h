@@ -21,10 +21,16 @@ namespace millrace::training {
 /// which do not change any bit.
 void FillDefaults(model::v1::TrainingSpec& spec);
 
+/// What a spec may ask for.
+struct SpecLimits {
+  std::int64_t epochs_max = 100'000;
+  std::int64_t batch_size_max = 65'536;
+};
+
 /// OK, or INVALID_ARGUMENT that names the first field out of its range:
 /// "training.batch_size must be in [1, 65536], found 0". The network is checked by Bind().
 /// Requires: FillDefaults() was called.
-absl::Status Validate(const model::v1::TrainingSpec& spec);
+absl::Status Validate(const model::v1::TrainingSpec& spec, const SpecLimits& limits = {});
 
 /// A spec's network and loss on a dataset.
 struct BoundSpec {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <utility>
@@ -207,7 +208,8 @@ absl::StatusOr<v1::WorkerResult> RunTask(const v1::WorkerTask& task,
     return FailedPrecondition("this machine has no AVX2 and FMA, which the kernels need");
   }
   ASSIGN_OR_RETURN(const storage::FolderLock lock, AwaitFolder(task.folder(), kFolderWait, stop));
-  RETURN_IF_ERROR(Validate(task.spec()));
+  // How many epochs a run may have is for the service to say, which accepted this one.
+  RETURN_IF_ERROR(Validate(task.spec(), {.epochs_max = std::numeric_limits<std::int32_t>::max()}));
   ASSIGN_OR_RETURN(FetchedDataset dataset, FetchFor(task, stop));
   RETURN_IF_ERROR(
       ReportNote(report,

@@ -99,7 +99,7 @@ void Serve(const std::string& folder, int tell, int until) {
   rpc::Pool disk(1, 16);
   ServingService serving(
       {.repository = **repository, .models = **models, .compute = compute, .disk = disk});
-  InferenceService inference(**models, compute);
+  InferenceService inference(**models, compute, /*rows_max=*/4'096);
   const auto service = rpc::Server::Start({}, {&serving, &inference});
   CHECK(service.ok());
   PredictEcho predict_echo;

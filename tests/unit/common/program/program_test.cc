@@ -105,16 +105,6 @@ TEST_F(ProgramTest, AProbeOfAServiceThatIsDownFails) {
   EXPECT_EQ(runs_, 0);
 }
 
-TEST_F(ProgramTest, RangesHaveTheirEnds) {
-  EXPECT_TRUE(CheckRange("a", 1, 1, 3).ok());
-  EXPECT_TRUE(CheckRange("a", 3, 1, 3).ok());
-  for (const std::int64_t value : {0, 4}) {
-    const absl::Status status = CheckRange("a", value, 1, 3);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(Message(status)), HasSubstr("a must be in [1, 3], found"));
-  }
-}
-
 TEST_F(ProgramTest, MetricsAreNotServedToTheOutsideUnlessToldTo) {
   const absl::Status status = Serve({.address = "127.0.0.1:0", .metrics_address = "0.0.0.0:0"},
                                     {.metrics = std::make_shared<prometheus::Registry>()});

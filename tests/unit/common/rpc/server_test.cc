@@ -40,6 +40,12 @@ class ServerTest : public testing::Test {
     return stub_->ModelInfer(&context, request, &response);
   }
 
+  static config::v1::ServerLimits Limits() {
+    config::v1::ServerLimits limits = DefaultServerLimits();
+    limits.set_message_bytes_max(100'000);
+    return limits;
+  }
+
   Health::ServingStatus Check(const std::string& service) {
     grpc::ClientContext context;
     SetDeadline(context, seconds(10));
@@ -51,7 +57,7 @@ class ServerTest : public testing::Test {
     return response.status();
   }
 
-  ServerOptions options_{.limits = {.message_bytes_max = 100'000}};
+  ServerOptions options_{.limits = Limits()};
   EchoService service_;
   absl::StatusOr<std::unique_ptr<Server>> server_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -15,9 +15,9 @@ namespace {
 
 // Reads every block.
 absl::StatusOr<std::vector<Block>> Blocks(const StagedFile& file,
-                                          std::int64_t block_bytes = BlockSource::kBlockBytes,
+                                          std::int64_t block_bytes = BlockSizes::kBlockBytes,
                                           const std::stop_token& stop = {}) {
-  BlockSource source(file, stop, block_bytes);
+  BlockSource source(file, stop, {.block_bytes = block_bytes});
   std::vector<Block> blocks;
   Block block;
   while (true) {
@@ -55,7 +55,7 @@ TEST(BlockSourceTest, BlocksTogetherAreTheFile) {
     ASSERT_TRUE(blocks.ok()) << blocks.status();
     std::string together;
     const std::stop_token stop;
-    const BlockSource source(file, stop, block_bytes);
+    const BlockSource source(file, stop, {.block_bytes = block_bytes});
     for (const Block& block : *blocks) {
       EXPECT_EQ(block.bytes.back(), '\n');
       EXPECT_EQ(block.place.offset, static_cast<std::int64_t>(together.size()));
@@ -91,7 +91,7 @@ TEST(BlockSourceTest, StopsBetweenChunksWhenAskedTo) {
         source.request_stop();
         return std::string(static_cast<std::size_t>(size), '\n');
       }};
-  const absl::Status status = Blocks(file, BlockSource::kBlockBytes, source.get_token()).status();
+  const absl::Status status = Blocks(file, BlockSizes::kBlockBytes, source.get_token()).status();
 
   EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(Message(status), "the import was stopped at byte 1048576 of 5242880");

@@ -31,7 +31,7 @@ struct Whole {
 
 absl::StatusOr<Whole> Imported(const std::string& text,
                                v1::ImportOptions options = {},
-                               std::int64_t block_bytes = BlockSource::kBlockBytes) {
+                               std::int64_t block_bytes = BlockSizes::kBlockBytes) {
   const storage::TemporaryFolder folder;
   v1::ImportHeader header;
   header.set_file_name("t.csv");

@@ -42,7 +42,7 @@ struct Result {
 absl::StatusOr<Result> RunPipeline(const v1::ImportHeader& header,
                                    const StagedFile& file,
                                    const std::stop_token& stop,
-                                   std::int64_t block_bytes = BlockSource::kBlockBytes) {
+                                   std::int64_t block_bytes = BlockSizes::kBlockBytes) {
   const storage::TemporaryFolder folder;
   absl::Status status;
   Result whole;

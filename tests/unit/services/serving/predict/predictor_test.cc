@@ -158,18 +158,6 @@ TEST_F(PredictorTest, ModelsThatShareAThreadDoNotShareColumns) {
   EXPECT_TRUE(IsSameBits(Predict(columns, rows)[0], mine));
 }
 
-TEST_F(PredictorTest, TakesUpToFourThousandNinetySixRows) {
-  const Columns columns = Named({"age", "colour"});
-  Rows rows;
-  ExpectError(columns, rows, "a request must have 1 to 4096 rows, found 0");
-  for (int i = 0; i < kRowsMax; ++i) {
-    AddRow(i % 80, "red", rows);
-  }
-  EXPECT_EQ(Predict(columns, rows).size(), 4'096);
-  AddRow(1, "red", rows);
-  ExpectError(columns, rows, "found 4097");
-}
-
 TEST_F(PredictorTest, RefusesWhatDoesNotFitAndNamesRowAndFeature) {
   Rows rows;
   AddRow(20, "red", rows);

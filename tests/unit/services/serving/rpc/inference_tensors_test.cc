@@ -49,7 +49,7 @@ void ExpectError(ModelInferRequest request,
                  const std::string& phrase) {
   change(request);
   std::vector<float> x;
-  const auto rows = ReadFeatures(request, kInputs, x);
+  const auto rows = ReadFeatures(request, {.inputs = kInputs, .rows_max = 4'096}, x);
   EXPECT_EQ(rows.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(Message(rows.status())), HasSubstr(phrase));
 }
@@ -67,7 +67,7 @@ TEST(ReadFeaturesTest, ReadsAllFourFormsAlike) {
 
   for (const ModelInferRequest& request : {Typed(), RawRequest(), typed_double, raw_double}) {
     std::vector<float> x = {9, 9, 9, 9, 9, 9, 9, 9};  // from a request before
-    const auto rows = ReadFeatures(request, kInputs, x);
+    const auto rows = ReadFeatures(request, {.inputs = kInputs, .rows_max = 4'096}, x);
     ASSERT_TRUE(rows.ok()) << rows.status();
     EXPECT_EQ(*rows, 2);
     EXPECT_EQ(x, kX);
@@ -79,7 +79,7 @@ TEST(ReadFeaturesTest, PassesOverParameters) {
   (*request.mutable_parameters())["triton_enable_empty_final_response"].set_bool_param(true);
   (*request.mutable_inputs(0)->mutable_parameters())["anything"].set_string_param("x");
   std::vector<float> x;
-  EXPECT_TRUE(ReadFeatures(request, kInputs, x).ok());
+  EXPECT_TRUE(ReadFeatures(request, {.inputs = kInputs, .rows_max = 4'096}, x).ok());
 }
 
 TEST(ReadFeaturesTest, RefusesOtherInputs) {
@@ -188,13 +188,13 @@ TEST(AddOutputTest, AnswersRawWithItsShape) {
 }
 
 TEST(ClaimedRowsTest, IsNeverMoreThanARequestMayHave) {
-  EXPECT_EQ(ClaimedRows({}), 0);
+  EXPECT_EQ(ClaimedRows({}, 4'096), 0);
   ModelInferRequest request = Typed();
-  EXPECT_EQ(ClaimedRows(request), 2);
+  EXPECT_EQ(ClaimedRows(request, 4'096), 2);
   request.mutable_inputs(0)->set_shape(0, std::int64_t{1} << 62);
-  EXPECT_EQ(ClaimedRows(request), 4'096);
+  EXPECT_EQ(ClaimedRows(request, 4'096), 4'096);
   request.mutable_inputs(0)->set_shape(0, -5);
-  EXPECT_EQ(ClaimedRows(request), 0);
+  EXPECT_EQ(ClaimedRows(request, 4'096), 0);
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ struct ServingStack {
                  .compute = compute,
                  .disk = disk,
                  .upload_bytes_max = upload_bytes_max}),
-        inference(*models, compute),
+        inference(*models, compute, /*rows_max=*/4'096),
         server(*rpc::Server::Start({.permissions = ServingPermissions(), .audit = audit},
                                    {&serving, &inference})),
         stub(v1::ServingService::NewStub(server->InProcessChannel())),

@@ -166,6 +166,7 @@ TEST_F(UploadTest, TakesUpToItsLimitAndNoMore) {
 TEST_F(UploadTest, AsManyStreamsAsAllowedAndOneMoreIsRefused) {
   std::vector<std::unique_ptr<Call>> calls;
   std::vector<std::unique_ptr<grpc::ClientWriter<v1::UploadModelRequest>>> streams;
+  constexpr int kUploadsMax = 8;
   std::vector<v1::ModelVersion> versions(kUploadsMax);
   for (int i = 0; i < kUploadsMax; ++i) {
     calls.push_back(std::make_unique<Call>());

@@ -137,6 +137,15 @@ TEST_F(WorkerProcessTest, OneThatClosesItsPipeAndGoesOnIsKilledToo) {
   EXPECT_EQ(end->process, "was killed by signal 9 (Killed)");
 }
 
+TEST_F(WorkerProcessTest, WhatAWorkerLeavesBehindEndsWithIt) {
+  worker_.SaysNote("working").Does("tail -f /dev/null &").Does("exit 3");
+
+  const absl::StatusOr<WorkerEnd> end = Run();
+
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->process, "exited with code 3");
+}
+
 TEST_F(WorkerProcessTest, AnErrorOfTheHandlerEndsTheWorker) {
   worker_.SaysNote("working").GoesOn();
   on_reports_ = [] { return ResourceExhausted("the disk is full"); };
