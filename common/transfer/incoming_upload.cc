@@ -149,7 +149,7 @@ absl::Status UploadStore::Incoming::GoOn(std::optional<std::int64_t> offset) {
   }
   receiver_.emplace(store_.limits_.upload_bytes_max,
                     [this](std::string_view bytes) { return Append(bytes); });
-  const absl::Status hashed = HashUntil(begin);
+  absl::Status hashed = HashUntil(begin);
   if (!hashed.ok()) {
     receiver_.reset();
   }

@@ -116,14 +116,14 @@ absl::StatusOr<Response> SendUpload(UploadCall<Request, Response> call,
     Request request;
     const auto send_chunk = [&](v1::Chunk chunk) {
       const std::int64_t sent = chunk.offset() + static_cast<std::int64_t>(chunk.data().size());
-      *request.mutable_chunk() = std::move(chunk);
+      request.mutable_chunk()->Swap(&chunk);
       if (options.on_sent) {
         options.on_sent(sent);
       }
       return stream->Write(request);
     };
     const auto send_close = [&](v1::Close close) {
-      *request.mutable_close() = std::move(close);
+      request.mutable_close()->Swap(&close);
       if (options.on_closed) {
         options.on_closed();
       }

@@ -76,8 +76,14 @@ absl::StatusOr<std::unique_ptr<UploadStore>> UploadStore::Open(storage::FileSyst
                                                                const Clock& clock,
                                                                const UploadLimits& limits) {
   RETURN_IF_ERROR(storage::PrepareFolder(files, folder));
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(folder));
   std::unique_ptr<UploadStore> store(new UploadStore(files, std::move(folder), clock, limits));
+  RETURN_IF_ERROR(store->TakeUpAll());
+  store->Expire();
+  return store;
+}
+
+absl::Status UploadStore::TakeUpAll() {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(folder_));
   std::set<std::string, std::less<>> ids;
   for (const std::string& name : names) {
     ids.emplace(StemOf(name, kBytesEnd));
@@ -85,15 +91,13 @@ absl::StatusOr<std::unique_ptr<UploadStore>> UploadStore::Open(storage::FileSyst
   }
   ids.erase("");
   for (const std::string& id : ids) {
-    const absl::Status taken = store->TakeUp(id);
+    absl::Status taken = TakeUp(id);
     if (absl::IsNotFound(taken) || absl::IsDataLoss(taken)) {
-      RETURN_IF_ERROR(store->RemoveFiles(id));
-    } else {
-      RETURN_IF_ERROR(taken);
+      taken = RemoveFiles(id);
     }
+    RETURN_IF_ERROR(taken);
   }
-  store->Expire();
-  return store;
+  return absl::OkStatus();
 }
 
 // NOT_FOUND or DATA_LOSS when the upload cannot go on.
@@ -206,7 +210,13 @@ void UploadStore::RemoveExpired() {
     }
   }
   for (const std::string& id : expired) {
-    Remove(id);
+    // One that is written to now has not expired. Without the lock a call that opens the files
+    // could find those of a new upload with the same id.
+    const std::shared_ptr<Entry> entry = entries_.at(id);
+    const std::unique_lock writing(entry->writing, std::try_to_lock);
+    if (writing.owns_lock()) {
+      Remove(id);
+    }
   }
 }
 

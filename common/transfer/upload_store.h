@@ -100,6 +100,7 @@ class UploadStore {
 
   [[nodiscard]] std::string BytesPath(std::string_view id) const;
   [[nodiscard]] std::string JournalPath(std::string_view id) const;
+  absl::Status TakeUpAll();
   absl::Status TakeUp(const std::string& id);
   absl::Status RemoveFiles(const std::string& id);
 

@@ -45,8 +45,7 @@ absl::Status Check(const v1::DataConfig& config) {
   }
   RETURN_IF_ERROR(
       program::CheckRange("upload_bytes_max", config.upload_bytes_max(), 1, std::int64_t{1} << 40));
-  RETURN_IF_ERROR(
-      program::CheckRange("upload_expire_hours", config.upload_expire_hours(), 1, 30 * 24));
+  RETURN_IF_ERROR(program::CheckRange("upload_expire_hours", config.upload_expire_hours(), 1, 720));
   return program::CheckRange("import_threads", config.import_threads(), 1, 64);
 }
 
