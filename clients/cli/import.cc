@@ -5,7 +5,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -18,14 +17,14 @@
 #include "millrace/transfer/v1/transfer.pb.h"
 
 #include "clients/cli/connection.h"
+#include "clients/cli/console.h"
 #include "clients/cli/input_file.h"
 #include "clients/cli/progress.h"
 #include "clients/cli/reference.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
-#include "common/status/grpc_status.h"
 #include "common/status/status.h"
-#include "common/transfer/transfer.h"
+#include "common/transfer/upload_call.h"
 
 namespace millrace::cli {
 
@@ -35,8 +34,14 @@ using data::v1::DatasetVersion;
 using data::v1::ImportDatasetRequest;
 using data::v1::ImportHeader;
 
-absl::StatusOr<std::string> ReadSome(std::ifstream& stream, std::int64_t bytes_max) {
+using Call = transfer::UploadCall<ImportDatasetRequest, DatasetVersion>;
+
+absl::StatusOr<std::string> ReadAt(std::ifstream& stream,
+                                   std::int64_t offset,
+                                   std::int64_t bytes_max) {
   std::string bytes(static_cast<std::size_t>(bytes_max), '\0');
+  stream.clear();  // of the end that was read before
+  stream.seekg(offset);
   stream.read(bytes.data(), bytes_max);
   if (stream.bad()) {
     return DataLoss("reading the file failed: {}", std::strerror(errno));
@@ -45,24 +50,37 @@ absl::StatusOr<std::string> ReadSome(std::ifstream& stream, std::int64_t bytes_m
   return bytes;
 }
 
-// Writes the chunks and the close of `input`. Ends early, without an error, when the service has
-// ended the call: its own status tells why.
-absl::Status SendChunks(InputFile& input,
-                        grpc::ClientWriter<ImportDatasetRequest>& writer,
-                        Progress& progress) {
-  ImportDatasetRequest request;
-  return transfer::Send(
-      [&input](std::int64_t bytes_max) { return ReadSome(input.stream, bytes_max); },
-      [&](const transfer::v1::Chunk& chunk) {
-        *request.mutable_chunk() = chunk;
-        const std::int64_t sent = chunk.offset() + static_cast<std::int64_t>(chunk.data().size());
-        progress.Update(sent, SpellBytes(sent));
-        return writer.Write(request);
-      },
-      [&](const transfer::v1::Close& close) {
-        *request.mutable_close() = close;
-        return writer.Write(request);
-      });
+Call CallOf(DataStub& stub, const ImportHeader& header, const std::string& path) {
+  Call call{
+      .header = {},
+      .open = [&stub](grpc::ClientContext* context,
+                      DatasetVersion* version) { return stub.ImportDataset(context, version); },
+      .ask =
+          [&stub](grpc::ClientContext* context,
+                  const transfer::v1::GetUploadRequest& request,
+                  transfer::v1::Upload* upload) {
+            return stub.GetUpload(context, request, upload);
+          }};
+  *call.header.mutable_header() = header;
+  call.header.mutable_header()->set_file_name(std::filesystem::path(path).filename().string());
+  return call;
+}
+
+transfer::UploadOptions OptionsOf(Console& console, Progress& progress) {
+  return {
+      .timeout = kTransferMax,
+      .prepare = [](grpc::ClientContext& context) { context.set_wait_for_ready(false); },
+      .on_sent = [&](std::int64_t sent) { progress.Update(sent, SpellBytes(sent)); },
+      .on_closed = [&] { console.Redraw("reading, cleaning and splitting"); },
+      .on_break =
+          [&](const absl::Status& why) {
+            console.Note(fmt::format("the upload broke off: {}; trying to go on", Message(why)));
+          },
+      .on_resume =
+          [&](std::int64_t offset) {
+            console.Note(offset == 0 ? "sending it again from its start"
+                                     : "going on after " + SpellBytes(offset));
+          }};
 }
 
 }  // namespace
@@ -72,33 +90,17 @@ absl::StatusOr<DatasetVersion> ImportFile(Shell& shell,
                                           const ImportHeader& header) {
   ASSIGN_OR_RETURN(InputFile input, OpenInput(path, "a CSV file"));
   ASSIGN_OR_RETURN(DataStub* const stub, shell.connection.Data());
-  CallContext context(kTransferMax, shell.connection.stop());
-  DatasetVersion version;
-  const std::unique_ptr<grpc::ClientWriter<ImportDatasetRequest>> writer =
-      stub->ImportDataset(context.get(), &version);
-  ImportDatasetRequest request;
-  *request.mutable_header() = header;
-  request.mutable_header()->set_file_name(std::filesystem::path(path).filename().string());
-  absl::Status sent;
-  {
-    Progress progress(shell.console, "importing " + ShortName(header.dataset()), input.size_bytes);
-    if (writer->Write(request)) {
-      sent = SendChunks(input, *writer, progress);
-    }
-    if (!sent.ok()) {
-      context.get()->TryCancel();
-    }
-    writer->WritesDone();
-  }
-  shell.console.Redraw("reading, cleaning and splitting");
-  const absl::Status ended = FromGrpcStatus(writer->Finish());
-  shell.console.Redraw({});
-  RETURN_IF_ERROR(sent);
-  if (absl::IsCancelled(ended) && shell.connection.stop().stop_requested()) {
+  const auto source = [&input](std::int64_t offset, std::int64_t bytes_max) {
+    return ReadAt(input.stream, offset, bytes_max);
+  };
+  Progress progress(shell.console, "importing " + ShortName(header.dataset()), input.size_bytes);
+  const std::stop_token& stop = shell.connection.stop();
+  absl::StatusOr<DatasetVersion> version = transfer::SendUpload(
+      CallOf(*stub, header, path), source, OptionsOf(shell.console, progress), stop);
+  if (absl::IsCancelled(version.status()) && stop.stop_requested()) {
     return WithFix(Cancelled("interrupted"),
                    "'millrace dataset ls' shows whether the file was imported");
   }
-  RETURN_IF_ERROR(ended);
   return version;
 }
 

@@ -12,8 +12,9 @@
 
 namespace millrace::cli {
 
-/// Sends the file at `path` as a version of `header.dataset`, with progress. NOT_FOUND when there
-/// is no such file, and what the data service says.
+/// Sends the file at `path` as a version of `header.dataset`, with progress. When the stream breaks
+/// it goes on from where the service has it, and says so. NOT_FOUND when there is no such file, and
+/// what the data service says.
 absl::StatusOr<data::v1::DatasetVersion> ImportFile(Shell& shell,
                                                     const std::string& path,
                                                     const data::v1::ImportHeader& header);

@@ -170,6 +170,29 @@ class RealFileSystem final : public FileSystem {
     return std::make_unique<PosixReadableFile>(descriptor, status.st_size, path);
   }
 
+  absl::StatusOr<std::unique_ptr<WritableFile>> OpenToAppend(const std::string& path,
+                                                             std::int64_t size) override {
+    constexpr int kFlags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    const int descriptor = Retry([&] { return open(path.c_str(), kFlags); });
+    if (descriptor < 0) {
+      return PosixError("open", path, errno);
+    }
+    auto file = std::make_unique<PosixWritableFile>(descriptor, path);  // closes it
+
+    struct stat status {};
+
+    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+      return Unavailable("cannot open {}: not a regular file", path);
+    }
+    if (status.st_size < size) {
+      return DataLoss("{} has {} bytes, expected at least {}", path, status.st_size, size);
+    }
+    if (Retry([&] { return ftruncate(descriptor, size); }) != 0) {
+      return PosixError("cut", path, errno);
+    }
+    return file;
+  }
+
   absl::Status Rename(const std::string& from, const std::string& to) override {
     if (rename(from.c_str(), to.c_str()) != 0) {
       return PosixError("rename", from, errno);
@@ -239,6 +262,11 @@ class RealFileSystem final : public FileSystem {
 };
 
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<WritableFile>> FileSystem::OpenToAppend(const std::string& path,
+                                                                       std::int64_t /*size*/) {
+  return absl::UnimplementedError("this file system cannot go on with " + path);
+}
 
 FileSystem& PosixFileSystem() {
   static RealFileSystem files;

@@ -40,6 +40,10 @@ class FileSystem {
   /// Creates the file; fails with ALREADY_EXISTS when it is there.
   virtual absl::StatusOr<std::unique_ptr<WritableFile>> Create(const std::string& path) = 0;
   virtual absl::StatusOr<std::unique_ptr<ReadableFile>> Open(const std::string& path) = 0;
+  /// Opens a file to go on after its first `size` bytes; what it has beyond them is cut off.
+  /// DATA_LOSS when it has fewer. UNIMPLEMENTED where a file system only makes whole files.
+  virtual absl::StatusOr<std::unique_ptr<WritableFile>> OpenToAppend(const std::string& path,
+                                                                     std::int64_t size);
   /// Replaces `to` when it exists. Durable only after SyncFolder() of the folder.
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   virtual absl::Status Remove(const std::string& path) = 0;

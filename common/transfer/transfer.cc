@@ -22,6 +22,11 @@ absl::Status Receiver::Take(const v1::Chunk& chunk) {
   return absl::OkStatus();
 }
 
+void Receiver::Skip(std::string_view bytes) {
+  sha256_.Update(bytes);
+  size_bytes_ += static_cast<std::int64_t>(bytes.size());
+}
+
 absl::StatusOr<std::string> Receiver::Finish(const v1::Close& close) {
   if (close.size_bytes() != size_bytes_) {
     return DataLoss(
@@ -34,32 +39,6 @@ absl::StatusOr<std::string> Receiver::Finish(const v1::Close& close) {
                     storage::ToHex(sha256));
   }
   return storage::ToHex(sha256);
-}
-
-absl::Status Send(const std::function<absl::StatusOr<std::string>(std::int64_t)>& read,
-                  const std::function<bool(const v1::Chunk&)>& send_chunk,
-                  const std::function<bool(const v1::Close&)>& send_close) {
-  storage::Sha256 sha256;
-  std::int64_t offset = 0;
-  while (true) {
-    ASSIGN_OR_RETURN(std::string bytes, read(kChunkBytesMax));
-    if (bytes.empty()) {
-      break;
-    }
-    sha256.Update(bytes);
-    v1::Chunk chunk;
-    chunk.set_offset(offset);
-    offset += static_cast<std::int64_t>(bytes.size());
-    chunk.set_data(std::move(bytes));
-    if (!send_chunk(chunk)) {
-      return absl::OkStatus();
-    }
-  }
-  v1::Close close;
-  close.set_size_bytes(offset);
-  close.set_sha256(sha256.Finish());
-  send_close(close);
-  return absl::OkStatus();
 }
 
 }  // namespace millrace::transfer

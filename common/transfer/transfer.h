@@ -1,4 +1,4 @@
-// Transfer: both ends of the chunk protocol (proto/millrace/transfer/v1).
+// Receiver: the receiving end of the chunk protocol (proto/millrace/transfer/v1).
 
 #pragma once
 
@@ -33,6 +33,9 @@ class Receiver {
   /// sink says.
   absl::Status Take(const v1::Chunk& chunk);
 
+  /// Counts bytes that the sink had before this object was made, and that the digest is of, too.
+  void Skip(std::string_view bytes);
+
   /// DATA_LOSS when size or digest differ; else the digest, 64 hexadecimal digits. Ends the use of
   /// this object.
   absl::StatusOr<std::string> Finish(const v1::Close& close);
@@ -45,12 +48,5 @@ class Receiver {
   std::int64_t size_bytes_ = 0;
   storage::Sha256 sha256_;
 };
-
-/// The sending end: cuts what `read` gives into chunks and closes with the digest. `read` returns
-/// at most the asked number of bytes, none at the end; `send` returns false when the peer has ended
-/// the call, which ends sending without an error (the call's own status tells why).
-absl::Status Send(const std::function<absl::StatusOr<std::string>(std::int64_t)>& read,
-                  const std::function<bool(const v1::Chunk&)>& send_chunk,
-                  const std::function<bool(const v1::Close&)>& send_close);
 
 }  // namespace millrace::transfer

@@ -10,8 +10,9 @@
 #include "common/program/program.h"
 #include "common/rpc/pool.h"
 #include "common/status/status.h"
-#include "common/storage/blob_store.h"
 #include "common/storage/file_system.h"
+#include "common/transfer/upload_store.h"
+#include "common/transfer/upload_sweeper.h"
 #include "services/data/pipeline/pipeline.h"
 #include "services/data/rpc/data_service.h"
 #include "services/data/rpc/import_slots.h"
@@ -47,8 +48,11 @@ absl::Status Run(const v1::DataConfig& config) {
   ASSIGN_OR_RETURN(
       const auto audit,
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), config.folder() + "/audit"));
-  const std::string uploads = config.folder() + "/uploads";
-  RETURN_IF_ERROR(storage::PrepareFolder(files, uploads));
+  const std::string uploads_folder = config.folder() + "/uploads";
+  ASSIGN_OR_RETURN(const auto uploads,
+                   transfer::UploadStore::Open(
+                       files, uploads_folder, SystemClock(), transfer::LimitsOf(config)));
+  const transfer::UploadSweeper sweeper(*uploads);
   const int imports_max =
       config.import_threads() + static_cast<int>(config.limits().waiting_imports_max());
   ImportSlots slots(imports_max);
@@ -59,8 +63,8 @@ absl::Status Run(const v1::DataConfig& config) {
                        .disk = disk,
                        .imports = imports,
                        .slots = slots,
-                       .uploads_folder = uploads,
-                       .upload_bytes_max = config.upload_bytes_max(),
+                       .uploads = *uploads,
+                       .scratch_folder = uploads_folder,
                        .pipeline = RunPipeline,
                        .csv_limits = {.columns_max = config.limits().columns_max(),
                                       .cell_bytes_max = config.limits().cell_bytes_max(),

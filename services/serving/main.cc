@@ -15,6 +15,8 @@
 #include "common/rpc/pool.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
+#include "common/transfer/upload_store.h"
+#include "common/transfer/upload_sweeper.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
 #include "services/serving/rpc/compute_pool.h"
@@ -59,14 +61,19 @@ absl::Status Run(const v1::ServingConfig& config) {
       const auto audit,
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
   ASSIGN_OR_RETURN(const auto models, ServedModels::Open(*repository));
+  ASSIGN_OR_RETURN(const auto uploads,
+                   transfer::UploadStore::Open(storage::PosixFileSystem(),
+                                               folder + "/uploads",
+                                               SystemClock(),
+                                               transfer::LimitsOf(config)));
+  const transfer::UploadSweeper sweeper(*uploads);
   ComputePool compute({.threads = ComputeThreads(config),
                        .waiting_max = static_cast<std::size_t>(config.queue_max())});
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
-  ServingService serving({.repository = *repository,
-                          .models = *models,
+  ServingService serving({.models = *models,
                           .compute = compute,
                           .disk = disk,
-                          .upload_bytes_max = config.upload_bytes_max(),
+                          .uploads = *uploads,
                           .rows_max = config.limits().rows_max(),
                           .uploads_max = config.limits().uploads_max()});
   InferenceService inference(*models, compute, config.limits().rows_max());

@@ -114,17 +114,18 @@ std::string LocalServices::PathOf(Service service, std::string_view suffix) cons
   return fmt::format("{}/{}{}", folder_, NameOf(service), suffix);
 }
 
-std::vector<std::string> LocalServices::WordsFor(Service service) const {
+std::vector<std::string> LocalServices::WordsFor(Service service,
+                                                 const std::string& address) const {
   std::vector<std::string> words{fmt::format("{}/millrace-{}", MILLRACE_PROGRAMS, NameOf(service)),
-                                 "--address=127.0.0.1:0",
+                                 "--address=" + address,
                                  "--folder=" + folder(service),
                                  "--port-file=" + PathOf(service, ".port")};
   const std::vector<std::string>* extra = &words_.data;
   if (service == Service::kServing) {
     extra = &words_.serving;
   } else if (service == Service::kTraining) {
-    words.push_back("--data-address=" + address(Service::kData));
-    words.push_back("--serving-address=" + address(Service::kServing));
+    words.push_back("--data-address=" + this->address(Service::kData));
+    words.push_back("--serving-address=" + this->address(Service::kServing));
     extra = &words_.training;
   }
   words.insert(words.end(), extra->begin(), extra->end());
@@ -140,10 +141,20 @@ absl::Status LocalServices::Start() {
 }
 
 absl::Status LocalServices::Start(Service service) {
+  return StartAt(service, "127.0.0.1:0");
+}
+
+absl::Status LocalServices::KillAndRestart(Service service) {
+  const std::string address = this->address(service);
+  RETURN_IF_ERROR(Kill(service));
+  return StartAt(service, address);
+}
+
+absl::Status LocalServices::StartAt(Service service, const std::string& wanted) {
   std::error_code ignored;
   fs::remove(PathOf(service, ".port"), ignored);
   ASSIGN_OR_RETURN(cli::Process process,
-                   cli::Process::Start(WordsFor(service), PathOf(service, ".log")));
+                   cli::Process::Start(WordsFor(service, wanted), PathOf(service, ".log")));
   absl::StatusOr<std::string> address = WaitUntilAnswers(service, process);
   Slot(service) = Running{.process = std::move(process), .address = address.value_or("")};
   return address.status();

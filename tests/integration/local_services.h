@@ -55,6 +55,9 @@ class LocalServices {
   /// Starts one, after those that it asks.
   absl::Status Start(Service service);
 
+  /// SIGKILL to one service, and a new start at the same address: who talks to it may go on.
+  absl::Status KillAndRestart(Service service);
+
   /// SIGTERM to each, training first. Fails when one does not exit with 0 in time.
   absl::Status Stop();
 
@@ -91,7 +94,9 @@ class LocalServices {
     std::string address;
   };
 
-  [[nodiscard]] std::vector<std::string> WordsFor(Service service) const;
+  absl::Status StartAt(Service service, const std::string& wanted);
+  [[nodiscard]] std::vector<std::string> WordsFor(Service service,
+                                                  const std::string& address) const;
   [[nodiscard]] std::string PathOf(Service service, std::string_view suffix) const;
   [[nodiscard]] absl::StatusOr<std::string> WaitUntilAnswers(Service service,
                                                              const cli::Process& process) const;

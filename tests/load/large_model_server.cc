@@ -14,6 +14,7 @@
 #include "common/rpc/server.h"
 #include "common/status/check.h"
 #include "common/storage/file_system.h"
+#include "common/transfer/upload_store.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
 #include "services/serving/rpc/compute_pool.h"
@@ -56,8 +57,11 @@ void Serve(const std::string& folder, int tell, int until) {
   CHECK((*models)->Add(kLargeModel, ReferenceBundle({2'048, 2'048})).ok());
   ComputePool compute({.threads = 2});
   rpc::Pool disk(1, 16);
+  const auto uploads = transfer::UploadStore::Open(
+      storage::PosixFileSystem(), folder + "/uploads", SystemClock(), {});
+  CHECK(uploads.ok());
   ServingService serving(
-      {.repository = **repository, .models = **models, .compute = compute, .disk = disk});
+      {.models = **models, .compute = compute, .disk = disk, .uploads = **uploads});
   InferenceService inference(**models, compute, /*rows_max=*/4'096);
   const auto server = rpc::Server::Start({}, {&serving, &inference});
   CHECK(server.ok());

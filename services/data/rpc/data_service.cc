@@ -58,6 +58,14 @@ grpc::ServerReadReactor<v1::ImportDatasetRequest>* DataService::ImportDataset(
   return new ImportCall(import_, *response);
 }
 
+grpc::ServerUnaryReactor* DataService::GetUpload(grpc::CallbackServerContext* context,
+                                                 const transfer::v1::GetUploadRequest* request,
+                                                 transfer::v1::Upload* response) {
+  return rpc::ReplyFrom(import_.disk, *context, *response, [this, request] {
+    return import_.uploads.Find(request->upload_id());
+  });
+}
+
 grpc::ServerUnaryReactor* DataService::GetDataset(grpc::CallbackServerContext* context,
                                                   const v1::GetDatasetRequest* request,
                                                   v1::DatasetVersion* response) {

@@ -24,6 +24,10 @@ class DataService final : public v1::DataService::CallbackService {
       grpc::CallbackServerContext* context,
       v1::DatasetVersion* response) override;
 
+  grpc::ServerUnaryReactor* GetUpload(grpc::CallbackServerContext* context,
+                                      const transfer::v1::GetUploadRequest* request,
+                                      transfer::v1::Upload* response) override;
+
   grpc::ServerUnaryReactor* GetDataset(grpc::CallbackServerContext* context,
                                        const v1::GetDatasetRequest* request,
                                        v1::DatasetVersion* response) override;

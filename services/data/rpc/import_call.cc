@@ -75,7 +75,7 @@ void ImportCall::OnReadDone(bool ok) {
       End(Cancelled("the import was cancelled"));
     } else {
       End(WithFix(InvalidArgument("the stream ended without a close after {} bytes",
-                                  receiver_.has_value() ? receiver_->size_bytes() : 0),
+                                  upload_ != nullptr ? upload_->size_bytes() : 0),
                   "send the whole file, then a close with its size and SHA-256"));
     }
   });
@@ -125,7 +125,7 @@ absl::Status ImportCall::TakePart() {
       if (!begun) {
         return InvalidArgument("an import begins with its header, found a chunk");
       }
-      return receiver_->Take(message_.chunk());
+      return upload_->Take(message_.chunk());
     case v1::ImportDatasetRequest::kClose:
       if (!begun) {
         return InvalidArgument("an import begins with its header, found a close");
@@ -138,9 +138,7 @@ absl::Status ImportCall::TakePart() {
 }
 
 absl::Status ImportCall::TakeClose() {
-  ASSIGN_OR_RETURN(std::string sha256, receiver_->Finish(message_.close()));
-  RETURN_IF_ERROR(staged_->Close());
-  sha256_ = std::move(sha256);
+  ASSIGN_OR_RETURN(sha256_, upload_->Finish(message_.close()));
   return absl::OkStatus();
 }
 
@@ -156,9 +154,7 @@ absl::Status ImportCall::TakeHeader() {
   }
   RETURN_IF_ERROR(CheckFileName(header_.file_name()));
   ASSIGN_OR_RETURN(slot_, parts_.slots.Take());
-  ASSIGN_OR_RETURN(staged_, storage::StagedFile::Create(parts_.files, parts_.uploads_folder));
-  receiver_.emplace(parts_.upload_bytes_max,
-                    [this](std::string_view bytes) { return staged_->Append(bytes); });
+  ASSIGN_OR_RETURN(upload_, parts_.uploads.Begin(header_.upload_id(), header_));
   dataset_ = name.id;
   return absl::OkStatus();
 }
@@ -166,13 +162,12 @@ absl::Status ImportCall::TakeHeader() {
 absl::StatusOr<v1::DatasetVersion> ImportCall::Import() {
   // A library's exception must not end the service.
   try {
-    ASSIGN_OR_RETURN(const std::shared_ptr<storage::ReadableFile> file,
-                     parts_.files.Open(staged_->path()));
+    ASSIGN_OR_RETURN(const std::shared_ptr<storage::ReadableFile> file, upload_->OpenBytes());
     const StagedFile bytes{.size = file->size(),
                            .read = [file](std::int64_t offset, std::int64_t size) {
                              return file->Read(offset, size);
                            }};
-    const ImportMeans means{.scratch = {.files = parts_.files, .folder = parts_.uploads_folder},
+    const ImportMeans means{.scratch = {.files = parts_.files, .folder = parts_.scratch_folder},
                             .threads = ThreadsOf(parts_),
                             .limits = parts_.csv_limits};
     ASSIGN_OR_RETURN(ImportResult result,
@@ -201,8 +196,10 @@ absl::StatusOr<v1::DatasetVersion> ImportCall::Import() {
 }
 
 void ImportCall::End(const absl::Status& status) {
-  receiver_.reset();
-  staged_.reset();
+  if (upload_ != nullptr) {
+    upload_->Answer(status);
+  }
+  upload_.reset();
   slot_.reset();
   Finish(ToGrpcStatus(status));  // last: this object may be gone when it returns
 }

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -17,9 +16,8 @@
 
 #include "common/csv/tokenizer.h"
 #include "common/rpc/pool.h"
-#include "common/storage/blob_store.h"
 #include "common/storage/file_system.h"
-#include "common/transfer/transfer.h"
+#include "common/transfer/upload_store.h"
 #include "services/data/import/import.h"
 #include "services/data/import/staged_file.h"
 #include "services/data/pipeline/pipeline.h"
@@ -41,16 +39,17 @@ struct ImportParts {
   rpc::Pool& disk;     // writes chunks
   rpc::Pool& imports;  // runs pipelines; its queue takes as many as there are slots
   ImportSlots& slots;
-  std::string uploads_folder;  // prepared with storage::PrepareFolder()
-  std::int64_t upload_bytes_max = 0;
+  transfer::UploadStore& uploads;
+  std::string scratch_folder;  // prepared with storage::PrepareFolder(); may be that of the uploads
   Pipeline pipeline;
   int threads = 0;  // of one import; 0: one a core, at most 8
   csv::Limits csv_limits = {};
 };
 
 /// Takes messages one at a time: the next is read only when the one before is on disk, which is how
-/// a fast client is held back. Whatever ends the call, the upload's file is gone before the client
-/// hears of it. Deletes itself when the call is done.
+/// a fast client is held back. Whatever ends the call, the file of an unnamed upload is gone before
+/// the client hears of it; a named one stays where it may go on (transfer::UploadStore). Deletes
+/// itself when the call is done.
 class ImportCall final : public grpc::ServerReadReactor<v1::ImportDatasetRequest> {
  public:
   /// Does not own `parts` and `response`, which outlive the call.
@@ -76,8 +75,7 @@ class ImportCall final : public grpc::ServerReadReactor<v1::ImportDatasetRequest
   ImportSlots::Slot slot_;
   v1::ImportHeader header_;
   std::string dataset_;  // empty until the header came
-  std::unique_ptr<storage::StagedFile> staged_;
-  std::optional<transfer::Receiver> receiver_;
+  std::unique_ptr<transfer::UploadStore::Incoming> upload_;
   std::string sha256_;  // of the whole; empty until the close came
 };
 

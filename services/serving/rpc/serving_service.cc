@@ -54,6 +54,14 @@ grpc::ServerReadReactor<v1::UploadModelRequest>* ServingService::UploadModel(
   return new Upload(parts_, uploads_, *context, *response);  // deletes itself
 }
 
+grpc::ServerUnaryReactor* ServingService::GetUpload(grpc::CallbackServerContext* context,
+                                                    const transfer::v1::GetUploadRequest* request,
+                                                    transfer::v1::Upload* response) {
+  return rpc::ReplyFrom(parts_.disk, *context, *response, [this, request] {
+    return parts_.uploads.Find(request->upload_id());
+  });
+}
+
 grpc::ServerUnaryReactor* ServingService::ListModels(grpc::CallbackServerContext* context,
                                                      const v1::ListModelsRequest* request,
                                                      v1::ListModelsResponse* response) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,7 +11,7 @@
 #include "millrace/serving/v1/serving_service.grpc.pb.h"
 
 #include "common/rpc/pool.h"
-#include "services/serving/load/repository.h"
+#include "common/transfer/upload_store.h"
 #include "services/serving/pipeline/served_models.h"
 #include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/message_pool.h"
@@ -21,11 +20,10 @@ namespace millrace::serving {
 
 /// What the adapters call; not owned, must outlive the server.
 struct ServingParts {
-  Repository& repository;
   ServedModels& models;
   ComputePool& compute;  // predictions that are too large for a reactor
   rpc::Pool& disk;       // everything that waits: uploads and the catalog
-  std::int64_t upload_bytes_max = std::int64_t{1} << 30;
+  transfer::UploadStore& uploads;
   std::int64_t rows_max = 4'096;  // of one Predict
   std::int64_t uploads_max = 8;   // under way; one more is refused
 };
@@ -37,6 +35,9 @@ class ServingService final : public v1::ServingService::CallbackService {
 
   grpc::ServerReadReactor<v1::UploadModelRequest>* UploadModel(grpc::CallbackServerContext* context,
                                                                v1::ModelVersion* response) override;
+  grpc::ServerUnaryReactor* GetUpload(grpc::CallbackServerContext* context,
+                                      const transfer::v1::GetUploadRequest* request,
+                                      transfer::v1::Upload* response) override;
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
                                        const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;

@@ -14,9 +14,7 @@ Upload::Upload(const ServingParts& parts,
     : parts_(parts),
       open_(open),
       context_(context),
-      response_(response),
-      receiver_(parts.upload_bytes_max,
-                [this](std::string_view bytes) { return file_->Append(bytes); }) {
+      response_(response) {
   if (++open_ > parts_.uploads_max) {
     Finish(ToGrpcStatus(WithFix(
         ResourceExhausted("{} uploads are open already", parts_.uploads_max), "try again later")));
@@ -26,13 +24,18 @@ Upload::Upload(const ServingParts& parts,
 }
 
 void Upload::OnReadDone(bool ok) {
-  if (!ok) {
-    Finish(ToGrpcStatus(InvalidArgument("the upload ended before its close, after {} bytes",
-                                        receiver_.size_bytes())));
-    return;
-  }
-  if (const absl::Status refused = parts_.disk.Submit([this] { Step(); }); !refused.ok()) {
-    Finish(ToGrpcStatus(refused));
+  const absl::Status submitted = parts_.disk.Submit([this, ok] {
+    if (ok) {
+      Step();
+    } else if (context_.IsCancelled()) {
+      End(Cancelled("the upload was cancelled"));
+    } else {
+      End(InvalidArgument("the upload ended before its close, after {} bytes",
+                          upload_ != nullptr ? upload_->size_bytes() : 0));
+    }
+  });
+  if (!submitted.ok()) {
+    End(submitted);
   }
 }
 
@@ -40,7 +43,7 @@ void Upload::Step() {
   const bool is_last = message_.has_close();
   const absl::Status status = Take();
   if (is_last || !status.ok()) {
-    Finish(ToGrpcStatus(status));
+    End(status);
     return;
   }
   StartRead(&message_);
@@ -50,11 +53,11 @@ absl::Status Upload::Take() {
   if (message_.has_header()) {
     return TakeHeader(message_.header());
   }
-  if (file_ == nullptr) {
+  if (upload_ == nullptr) {
     return InvalidArgument("an upload must begin with its header");
   }
   if (message_.has_chunk()) {
-    return receiver_.Take(message_.chunk());
+    return upload_->Take(message_.chunk());
   }
   if (message_.has_close()) {
     return TakeClose(message_.close());
@@ -63,7 +66,7 @@ absl::Status Upload::Take() {
 }
 
 absl::Status Upload::TakeHeader(const v1::UploadHeader& header) {
-  if (file_ != nullptr) {
+  if (upload_ != nullptr) {
     return InvalidArgument("an upload has one header, found a second");
   }
   ASSIGN_OR_RETURN(const VersionedName name,
@@ -72,19 +75,27 @@ absl::Status Upload::TakeHeader(const v1::UploadHeader& header) {
     return InvalidArgument("header.model must be models/{{model}}: serving numbers the versions");
   }
   model_ = name.id;
-  ASSIGN_OR_RETURN(file_, parts_.repository.Stage());
+  ASSIGN_OR_RETURN(upload_, parts_.uploads.Begin(header.upload_id(), header));
   return absl::OkStatus();
 }
 
 absl::Status Upload::TakeClose(const transfer::v1::Close& close) {
-  RETURN_IF_ERROR(receiver_.Finish(close).status());
-  RETURN_IF_ERROR(file_->Close());
+  RETURN_IF_ERROR(upload_->Finish(close).status());
   if (context_.IsCancelled()) {
     return Cancelled("the upload was cancelled");
   }
-  ASSIGN_OR_RETURN(const std::string bytes, parts_.repository.ReadStaged(*file_));
+  ASSIGN_OR_RETURN(const auto file, upload_->OpenBytes());
+  ASSIGN_OR_RETURN(const std::string bytes, file->Read(0, file->size()));
   ASSIGN_OR_RETURN(response_, parts_.models.Add(model_, bytes, rpc::Caller(context_)));
   return absl::OkStatus();
+}
+
+void Upload::End(const absl::Status& status) {
+  if (upload_ != nullptr) {
+    upload_->Answer(status);
+  }
+  upload_.reset();
+  Finish(ToGrpcStatus(status));  // last: this object may be gone when it returns
 }
 
 }  // namespace millrace::serving

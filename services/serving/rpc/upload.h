@@ -11,15 +11,15 @@
 
 #include "millrace/serving/v1/serving_service.pb.h"
 
-#include "common/storage/blob_store.h"
-#include "common/transfer/transfer.h"
+#include "common/transfer/upload_store.h"
 #include "services/serving/rpc/serving_service.h"
 
 namespace millrace::serving {
 
 /// Takes a header, chunks and a close, and makes a version of them. Each message is worked on by
 /// the disk pool, and the next one read only afterwards, so a fast sender waits for a slow disk.
-/// What was received is removed with this object, which deletes itself when the call is done.
+/// An unnamed upload is gone before the client hears how it ended; a named one stays where it may
+/// go on (transfer::UploadStore). Deletes itself when the call is done.
 class Upload final : public grpc::ServerReadReactor<v1::UploadModelRequest> {
  public:
   /// `open` counts the streams of the service.
@@ -43,6 +43,7 @@ class Upload final : public grpc::ServerReadReactor<v1::UploadModelRequest> {
   absl::Status Take();
   absl::Status TakeHeader(const v1::UploadHeader& header);
   absl::Status TakeClose(const transfer::v1::Close& close);
+  void End(const absl::Status& status);
 
   ServingParts parts_;
   std::atomic<int>& open_;
@@ -50,8 +51,7 @@ class Upload final : public grpc::ServerReadReactor<v1::UploadModelRequest> {
   v1::ModelVersion& response_;
   v1::UploadModelRequest message_;
   std::string model_;
-  std::unique_ptr<storage::StagedFile> file_;  // set by the header
-  transfer::Receiver receiver_;
+  std::unique_ptr<transfer::UploadStore::Incoming> upload_;  // set by the header
 };
 
 }  // namespace millrace::serving

@@ -27,9 +27,10 @@ struct PublishOptions {
 /// Sends the bytes of a bundle as the next version of `model` (`models/{model}`), in chunks closed
 /// by their SHA-256. Blocks.
 ///
-/// Tries again while serving answers UNAVAILABLE and time is left; that is safe because serving
-/// knows a bundle by its digest and returns the existing version. Other errors are serving's own,
-/// with what was being done in front. CANCELLED when `stop` is requested.
+/// Goes on from where serving has it while the call breaks and time is left (transfer::SendUpload);
+/// that is safe because serving knows a bundle by its digest and returns the existing version.
+/// Other errors are serving's own, with what was being done in front. CANCELLED when `stop` is
+/// requested.
 absl::StatusOr<serving::v1::ModelVersion> Publish(
     serving::v1::ServingService::StubInterface& serving_service,
     const std::string& model,

@@ -31,9 +31,9 @@
 #include "common/rpc/server.h"
 #include "common/status/check.h"
 #include "common/status/status.h"
-#include "common/storage/blob_store.h"
 #include "common/storage/file_system.h"
-#include "common/transfer/transfer.h"
+#include "common/transfer/sender.h"
+#include "common/transfer/upload_store.h"
 #include "services/data/pipeline/pipeline.h"
 #include "services/data/rpc/data_service.h"
 #include "services/data/rpc/import_slots.h"
@@ -78,8 +78,10 @@ Served Serve(const std::string& folder, int to_client, int from_client) {
   Served served;
   auto store = DatasetStore::Open(files, folder, SystemClock());
   CHECK(store.ok());
-  const std::string uploads = folder + "/uploads";
-  CHECK(storage::PrepareFolder(files, uploads).ok());
+  const std::string uploads_folder = folder + "/uploads";
+  const auto uploads = transfer::UploadStore::Open(
+      files, uploads_folder, SystemClock(), {.upload_bytes_max = kUploadBytesMax});
+  CHECK(uploads.ok());
   ImportSlots slots(2);
   rpc::Pool disk(4, 64);
   rpc::Pool imports(2, 2);
@@ -101,8 +103,8 @@ Served Serve(const std::string& folder, int to_client, int from_client) {
                        .disk = disk,
                        .imports = imports,
                        .slots = slots,
-                       .uploads_folder = uploads,
-                       .upload_bytes_max = kUploadBytesMax,
+                       .uploads = **uploads,
+                       .scratch_folder = uploads_folder,
                        .pipeline = pipeline});
   const auto server = rpc::Server::Start({}, {&service});
   CHECK(server.ok());
@@ -132,21 +134,24 @@ absl::StatusOr<Sent> Import(const std::string& path, const std::string& label, i
   request.mutable_header()->mutable_options()->set_label(label);
   Sent sent{.start = std::chrono::steady_clock::now(), .end = {}};
   stream->Write(request);
-  RETURN_IF_ERROR(transfer::Send(
-      [&file](std::int64_t bytes) -> absl::StatusOr<std::string> {
+  transfer::Sender sender(
+      [&file](std::int64_t offset, std::int64_t bytes) -> absl::StatusOr<std::string> {
         std::string chunk(static_cast<std::size_t>(bytes), '\0');
+        file.seekg(offset);
         file.read(chunk.data(), bytes);
         chunk.resize(static_cast<std::size_t>(file.gcount()));
         return chunk;
-      },
-      [&](const transfer::v1::Chunk& chunk) {
+      });
+  RETURN_IF_ERROR(sender.SendFrom(
+      0,
+      [&](transfer::v1::Chunk chunk) {
         v1::ImportDatasetRequest message;
-        *message.mutable_chunk() = chunk;
+        *message.mutable_chunk() = std::move(chunk);
         return stream->Write(message);
       },
-      [&](const transfer::v1::Close& close) {
+      [&](transfer::v1::Close close) {
         v1::ImportDatasetRequest message;
-        *message.mutable_close() = close;
+        *message.mutable_close() = std::move(close);
         return stream->Write(message);
       }));
   stream->WritesDone();

@@ -64,6 +64,25 @@ TEST_F(ImportTest, ProgressIsToldInLines) {
             "importing iris  100 %  3 MB\n");
 }
 
+TEST_F(ImportTest, AStreamThatBreaksGoesOnAndSaysSo) {
+  int calls = 0;
+  data_.import_dataset = [&](const ImportHeader& header,
+                             const std::string&,
+                             DatasetVersion& version) {
+    EXPECT_TRUE(sent_header_.upload_id().empty() || sent_header_.upload_id() == header.upload_id());
+    sent_header_ = header;
+    version = SampleDataset();
+    return ++calls < 3 ? Unavailable("the service restarts") : absl::OkStatus();
+  };
+  const auto version = ImportFile(shell_, File("a.csv", "a\n1\n"), header_);
+  ASSERT_TRUE(version.ok()) << version.status();
+  EXPECT_EQ(version->name(), "datasets/iris/versions/1");
+  EXPECT_EQ(sent_header_.upload_id().size(), 32U);
+  EXPECT_THAT(err_.str(),
+              HasSubstr("the upload broke off: the service restarts; trying to go on\n"
+                        "sending it again from its start\n"));
+}
+
 TEST_F(ImportTest, ATerminalSaysWhatIsWaitedFor) {
   Console console(out_, err_, /*live=*/true);
   Shell shell{.console = console, .connection = connection_};

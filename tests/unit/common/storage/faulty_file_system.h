@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -35,6 +36,14 @@ class FaultyFileSystem final : public FileSystem {
 
   absl::StatusOr<std::unique_ptr<ReadableFile>> Open(const std::string& path) override {
     return PosixFileSystem().Open(path);
+  }
+
+  absl::StatusOr<std::unique_ptr<WritableFile>> OpenToAppend(const std::string& path,
+                                                             std::int64_t size) override {
+    RETURN_IF_ERROR(Count("open to append"));
+    ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file,
+                     PosixFileSystem().OpenToAppend(path, size));
+    return std::make_unique<File>(*this, std::move(file));
   }
 
   absl::Status Rename(const std::string& from, const std::string& to) override {

@@ -55,6 +55,36 @@ TEST_F(FileSystemTest, ReadsBackWhatWasWritten) {
   EXPECT_EQ(*(*file)->Read(1'000, 1), "");
 }
 
+TEST_F(FileSystemTest, GoesOnWithAFileAfterAnyOfItsBytes) {
+  for (const std::int64_t size : {0, 1, 9, 10}) {
+    Write(In("a"), "0123456789");
+    const auto file = files_.OpenToAppend(In("a"), size);
+    ASSERT_TRUE(file.ok()) << file.status();
+    ASSERT_TRUE((*file)->Append("xy").ok());
+    ASSERT_TRUE((*file)->Append("z").ok());
+    ASSERT_TRUE((*file)->Sync().ok());
+    ASSERT_TRUE((*file)->Close().ok());
+
+    const auto read = files_.Open(In("a"));
+    EXPECT_EQ(*(*read)->Read(0, 100),
+              std::string("0123456789").substr(0, static_cast<std::size_t>(size)) + "xyz");
+    ASSERT_TRUE(files_.Remove(In("a")).ok());
+  }
+}
+
+TEST_F(FileSystemTest, GoesOnOnlyWithAFileThatHasTheBytes) {
+  Write(In("a"), "0123456789");
+
+  const auto shorter = files_.OpenToAppend(In("a"), 11);
+  EXPECT_EQ(shorter.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(MessageOf(shorter.status()), HasSubstr("has 10 bytes, expected at least 11"));
+  EXPECT_EQ((*files_.Open(In("a")))->size(), 10) << "it is left alone";
+  EXPECT_EQ(files_.OpenToAppend(In("b"), 0).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(files_.OpenToAppend(folder_.path(), 0).status().code(), absl::StatusCode::kUnavailable);
+  std::filesystem::create_symlink(In("a"), In("link"));
+  EXPECT_EQ(files_.OpenToAppend(In("link"), 0).status().code(), absl::StatusCode::kUnavailable);
+}
+
 TEST_F(FileSystemTest, FilesAreForTheirOwnerAlone) {
   Write(In("a"), "secret");
 

@@ -1,9 +1,7 @@
 #include "common/transfer/transfer.h"
 
-#include <algorithm>
 #include <limits>
 #include <string>
-#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -60,6 +58,17 @@ TEST_F(TransferTest, HandsBytesOnInOrderAndGivesTheirDigest) {
 
 TEST_F(TransferTest, NothingAtAllIsATransferToo) {
   EXPECT_TRUE(ReceiverOf(0).Finish(CloseOf(0, storage::Sha256Of(""))).ok());
+}
+
+TEST_F(TransferTest, BytesThatWereThereBeforeCountAndAreNotHandedOn) {
+  Receiver receiver = ReceiverOf(5);
+  receiver.Skip("ab");
+  receiver.Skip("c");
+
+  EXPECT_EQ(receiver.Take(ChunkOf(3, "def")).code(), absl::StatusCode::kResourceExhausted);
+  ASSERT_TRUE(receiver.Take(ChunkOf(3, "de")).ok());
+  EXPECT_TRUE(receiver.Finish(CloseOf(5, storage::Sha256Of("abcde"))).ok());
+  EXPECT_EQ(received_, "de");
 }
 
 TEST_F(TransferTest, RefusesAnEmptyChunk) {
@@ -137,78 +146,6 @@ TEST_F(TransferTest, ACloseThatDisagreesIsDataLoss) {
     EXPECT_THAT(MessageOf(digest), HasSubstr("found " + storage::ToHex(storage::Sha256Of("abc"))));
     EXPECT_LT(MessageOf(digest).size(), 250U);
   }
-}
-
-// Sends `bytes` to `receiver`, reading at most `step` at once; gives what Finish() said.
-absl::StatusOr<std::string> SendTo(Receiver& receiver, std::string_view bytes, std::int64_t step) {
-  absl::StatusOr<std::string> digest = absl::UnknownError("never closed");
-  const absl::Status sent = Send(
-      [&](std::int64_t size) -> absl::StatusOr<std::string> {
-        const std::string part(bytes.substr(0, static_cast<std::size_t>(std::min(size, step))));
-        bytes.remove_prefix(part.size());
-        return part;
-      },
-      [&](const v1::Chunk& chunk) {
-        const absl::Status taken = receiver.Take(chunk);
-        EXPECT_TRUE(taken.ok()) << taken;
-        return taken.ok();
-      },
-      [&](const v1::Close& close) {
-        digest = receiver.Finish(close);
-        return digest.ok();
-      });
-  EXPECT_TRUE(sent.ok()) << sent;
-  return digest;
-}
-
-TEST_F(TransferTest, BothEndsAgreeWhateverTheStep) {
-  const std::string bytes = std::string(2'500'000, 'a') + "b";
-
-  for (const std::int64_t step :
-       {std::int64_t{1'000}, std::int64_t{1} << 20, std::int64_t{1} << 40}) {
-    received_.clear();
-    Receiver receiver = ReceiverOf(std::int64_t{1} << 30);
-    const auto digest = SendTo(receiver, bytes, step);
-    ASSERT_TRUE(digest.ok()) << digest.status();
-    EXPECT_EQ(*digest, storage::ToHex(storage::Sha256Of(bytes)));
-    EXPECT_EQ(received_, bytes);
-  }
-}
-
-TEST_F(TransferTest, SendingNothingStillCloses) {
-  Receiver receiver = ReceiverOf(0);
-
-  EXPECT_TRUE(SendTo(receiver, "", 1).ok());
-}
-
-TEST_F(TransferTest, SendingStopsWhenThePeerHasEndedTheCall) {
-  int reads = 0;
-  bool closed = false;
-
-  const absl::Status sent = Send(
-      [&](std::int64_t) -> absl::StatusOr<std::string> {
-        ++reads;
-        return "x";
-      },
-      [&](const v1::Chunk& chunk) { return chunk.offset() < 2; },
-      [&](const v1::Close&) { return closed = true; });
-
-  EXPECT_TRUE(sent.ok()) << "the call's own status tells why";
-  EXPECT_EQ(reads, 3);
-  EXPECT_FALSE(closed);
-}
-
-TEST_F(TransferTest, AFailingReadEndsSendingWithoutAClose) {
-  bool closed = false;
-
-  const absl::Status sent = Send(
-      [](std::int64_t) -> absl::StatusOr<std::string> { return Unavailable("the disk is gone"); },
-      [](const v1::Chunk&) { return true; },
-      [&](const v1::Close&) { return closed = true; });
-
-  EXPECT_EQ(sent.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(MessageOf(sent), HasSubstr("the disk is gone"));
-  EXPECT_FALSE(closed);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -156,6 +157,100 @@ TEST_F(ImportCallTest, AStreamThatIsCancelledHalfWayLeavesNothing) {
   ExpectNothingLeft();
 }
 
+// An upload with a name, and the same from `offset` on.
+class NamedImportTest : public RunningService {
+ protected:
+  static std::vector<v1::ImportDatasetRequest> Named(std::size_t offset = 0) {
+    auto messages = UploadOf("datasets/iris", Iris(), 1'000);
+    messages.erase(messages.begin() + 1,
+                   messages.begin() + 1 + static_cast<std::ptrdiff_t>(offset / 1'000));
+    messages[0].mutable_header()->set_upload_id(kId);
+    return messages;
+  }
+
+  grpc::Status GetUpload(const std::string& id = kId) {
+    grpc::ClientContext context;
+    transfer::v1::GetUploadRequest request;
+    request.set_upload_id(id);
+    return stub_->GetUpload(&context, request, &upload_);
+  }
+
+  void SendPart(std::size_t message_count) {
+    auto messages = Named();
+    messages.resize(message_count);
+    ExpectFailure(Import(messages), grpc::StatusCode::INVALID_ARGUMENT, "without a close");
+  }
+
+  static constexpr const char* kId = "0123456789abcdef";
+  transfer::v1::Upload upload_;
+};
+
+TEST_F(NamedImportTest, GoesOnWhereItsCallBrokeAndMakesTheSameVersion) {
+  ASSERT_TRUE(Import(UploadOf("datasets/other", Iris(), 1'000)).ok());
+  const std::string digest = version_.sha256();
+  SendPart(3);
+  ASSERT_TRUE(GetUpload().ok());
+  EXPECT_EQ(upload_.upload_id(), kId);
+  EXPECT_EQ(upload_.received_bytes(), 2'000);
+  EXPECT_GT(upload_.expire_time().seconds(), 0);
+
+  const grpc::Status status = Import(Named(2'000));
+
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(version_.sha256(), digest);
+  EXPECT_EQ(version_.sources(0).sha256(), storage::ToHex(storage::Sha256Of(Iris())));
+}
+
+TEST_F(NamedImportTest, AnsweredForItIsGoneAndSentAgainItIsTheSameVersion) {
+  ASSERT_TRUE(Import(Named()).ok());
+  const v1::DatasetVersion answer = version_;
+  ExpectFailure(GetUpload(), grpc::StatusCode::NOT_FOUND, "no such upload that can go on");
+  EXPECT_THAT(*storage::PosixFileSystem().List(uploads()), IsEmpty());
+
+  ASSERT_TRUE(Import(Named()).ok());
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(version_, answer));
+  EXPECT_THAT(Names(), ElementsAre("datasets/iris/versions/1"));
+  EXPECT_THAT(*storage::PosixFileSystem().List(uploads()), IsEmpty());
+}
+
+TEST_F(NamedImportTest, SentAgainFromItsStartItNeedsNoQuestion) {
+  SendPart(3);
+  const grpc::Status status = Import(Named());
+  ASSERT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST_F(NamedImportTest, AChunkBeyondWhatIsThereIsRefusedAndTheUploadStays) {
+  SendPart(3);
+  ExpectFailure(Import(Named(3'000)),
+                grpc::StatusCode::INVALID_ARGUMENT,
+                "the upload has 2000 bytes; the next chunk must begin there or before");
+  ASSERT_TRUE(GetUpload().ok());
+  EXPECT_EQ(upload_.received_bytes(), 2'000);
+}
+
+TEST_F(NamedImportTest, IsBoundToItsHeader) {
+  SendPart(3);
+  auto messages = Named(2'000);
+  messages[0].mutable_header()->mutable_options()->set_split_seed(5);
+  ExpectFailure(Import(messages), grpc::StatusCode::INVALID_ARGUMENT, "with another header");
+}
+
+TEST_F(NamedImportTest, AFileThatCannotBeReadDoesNotStay) {
+  auto messages = UploadOf("datasets/iris", "a,species\n1,x\n2\n", 5);
+  messages[0].mutable_header()->set_upload_id(kId);
+  ExpectFailure(Import(messages), grpc::StatusCode::INVALID_ARGUMENT, "iris.csv:3");
+  ExpectFailure(GetUpload(), grpc::StatusCode::NOT_FOUND, "go on");
+  ExpectNothingLeft();
+}
+
+TEST_F(NamedImportTest, NamesAreChecked) {
+  auto messages = Named();
+  messages[0].mutable_header()->set_upload_id("../0123456789abcdef");
+  ExpectFailure(Import(messages), grpc::StatusCode::INVALID_ARGUMENT, "upload_id must be 16 to 64");
+  ExpectFailure(GetUpload(""), grpc::StatusCode::INVALID_ARGUMENT, "upload_id must be 16 to 64");
+  ExpectNothingLeft();
+}
+
 // A pipeline that waits to be stopped, or to be let go with an error.
 class Gate {
  public:
@@ -221,6 +316,30 @@ TEST_F(GatedImportCallTest, CancellingStopsThePipeline) {
   ExpectNothingLeft();
 }
 
+TEST_F(GatedImportCallTest, ANamedUploadThatIsCancelledInThePipelineNeedsOnlyItsCloseAgain) {
+  auto messages = UploadOf("datasets/iris", Iris(), 1'000);
+  messages[0].mutable_header()->set_upload_id("0123456789abcdef");
+  grpc::ClientContext context;
+  std::thread client([&] { Import(context, messages); });
+  gate.AwaitWaiting(1);
+  ExpectFailure(Import(messages), grpc::StatusCode::UNAVAILABLE, "whole and being worked on");
+  context.TryCancel();
+  client.join();
+  while (!gate.stopped()) {
+    std::this_thread::yield();
+  }
+  gate.Open();
+
+  const std::vector<v1::ImportDatasetRequest> rest = {messages.front(), messages.back()};
+  grpc::Status status;
+  do {  // until the service has seen that the first call is gone
+    status = Import(rest);
+  } while (status.error_code() == grpc::StatusCode::UNAVAILABLE);
+  ExpectFailure(status, grpc::StatusCode::FAILED_PRECONDITION, "let go");
+  Stop();
+  ExpectNothingLeft();
+}
+
 TEST_F(GatedImportCallTest, AnExpiredDeadlineStopsThePipeline) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
@@ -283,7 +402,7 @@ TEST_F(ThrowingImportCallTest, TooLittleMemoryEndsTheImportAndNotTheService) {
 }
 
 struct DiskHolder {
-  storage::FaultyFileSystem disk{/*failing=*/3};  // the second chunk's append
+  storage::FaultyFileSystem disk{/*failing=*/4};  // the second chunk's append
 };
 
 class FaultyImportCallTest : public DiskHolder, public RunningService {

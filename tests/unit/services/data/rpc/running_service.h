@@ -21,6 +21,7 @@
 #include "common/rpc/server.h"
 #include "common/storage/file_system.h"
 #include "common/storage/sha256.h"
+#include "common/transfer/upload_store.h"
 #include "services/data/pipeline/pipeline.h"
 #include "services/data/rpc/data_service.h"
 #include "services/data/rpc/import_slots.h"
@@ -77,15 +78,19 @@ class RunningService : public testing::Test {
   explicit RunningService(storage::FileSystem& files = storage::PosixFileSystem(),
                           Pipeline pipeline = RunPipeline)
       : store_(*DatasetStore::Open(storage::PosixFileSystem(), path(), SystemClock())),
+        upload_store_(*transfer::UploadStore::Open(
+            files,
+            uploads(),
+            SystemClock(),
+            {.upload_bytes_max = kUploadBytesMax, .unfinished_bytes_max = 2 * kUploadBytesMax})),
         service_({.files = files,
                   .store = *store_,
                   .disk = disk_,
                   .imports = imports_,
                   .slots = slots_,
-                  .uploads_folder = uploads(),
-                  .upload_bytes_max = kUploadBytesMax,
+                  .uploads = *upload_store_,
+                  .scratch_folder = uploads(),
                   .pipeline = std::move(pipeline)}) {
-    EXPECT_TRUE(storage::PrepareFolder(storage::PosixFileSystem(), uploads()).ok());
     auto server = rpc::Server::Start({}, {&service_});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -147,6 +152,7 @@ class RunningService : public testing::Test {
 
   storage::TemporaryFolder folder_;
   std::unique_ptr<DatasetStore> store_;
+  std::unique_ptr<transfer::UploadStore> upload_store_;
   ImportSlots slots_{kImportsMax};
   rpc::Pool disk_{2, 64};
   rpc::Pool imports_{kImportsMax, kImportsMax};

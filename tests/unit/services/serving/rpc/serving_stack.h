@@ -16,6 +16,7 @@
 #include "common/rpc/server.h"
 #include "common/storage/file_system.h"
 #include "common/storage/sha256.h"
+#include "common/transfer/upload_store.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
@@ -34,11 +35,12 @@ struct ServingStack {
                         audit::AuditLog* audit = nullptr)
       : repository(*Repository::Open(storage::PosixFileSystem(), folder, SystemClock())),
         models(*ServedModels::Open(*repository)),
-        serving({.repository = *repository,
-                 .models = *models,
-                 .compute = compute,
-                 .disk = disk,
-                 .upload_bytes_max = upload_bytes_max}),
+        uploads(*transfer::UploadStore::Open(
+            storage::PosixFileSystem(),
+            folder + "/uploads",
+            SystemClock(),
+            {.upload_bytes_max = upload_bytes_max, .unfinished_bytes_max = 4 * upload_bytes_max})),
+        serving({.models = *models, .compute = compute, .disk = disk, .uploads = *uploads}),
         inference(*models, compute, /*rows_max=*/4'096),
         server(*rpc::Server::Start({.permissions = ServingPermissions(), .audit = audit},
                                    {&serving, &inference})),
@@ -47,6 +49,7 @@ struct ServingStack {
 
   std::unique_ptr<Repository> repository;
   std::unique_ptr<ServedModels> models;
+  std::unique_ptr<transfer::UploadStore> uploads;
   ComputePool compute{{.threads = 2, .waiting_max = 16}};
   rpc::Pool disk{2, 64};
   ServingService serving;

@@ -151,6 +151,78 @@ TEST_F(UploadTest, ACancelledStreamLeavesNothing) {
   EXPECT_THAT(stack_->models->VersionsOf("m"), IsEmpty());
 }
 
+class NamedUploadTest : public UploadTest {
+ protected:
+  NamedUploadTest() { header_.mutable_header()->set_upload_id(kId); }
+
+  grpc::Status GetUpload(const std::string& id = kId) {
+    Call call;
+    transfer::v1::GetUploadRequest request;
+    request.set_upload_id(id);
+    return stack_->stub->GetUpload(&call.context, request, &upload_);
+  }
+
+  void SendPart() {
+    const grpc::Status status = Upload({header_, Chunk(0, bytes_.substr(0, 100))});
+    EXPECT_THAT(status.error_message(), HasSubstr("ended before its close, after 100 bytes"));
+  }
+
+  static constexpr const char* kId = "0123456789abcdef";
+  v1::UploadModelRequest header_ = Header("models/m");
+  transfer::v1::Upload upload_;
+};
+
+TEST_F(NamedUploadTest, GoesOnAfterARestartWhereItsCallBroke) {
+  SendPart();
+  stack_.reset();
+  stack_ = std::make_unique<ServingStack>(folder_.path());
+  ASSERT_TRUE(GetUpload().ok());
+  EXPECT_EQ(upload_.received_bytes(), 100);
+
+  const grpc::Status status = Upload({header_, Chunk(100, bytes_.substr(100)), Close(bytes_)});
+
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(version_.name(), "models/m/versions/1");
+  EXPECT_TRUE(stack_->models->Find("models/m").ok());
+}
+
+TEST_F(NamedUploadTest, AnsweredForItIsGoneAndSentAgainItIsTheSameVersion) {
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(Upload({header_, Chunk(0, bytes_), Close(bytes_)}).ok());
+    EXPECT_EQ(version_.name(), "models/m/versions/1");
+    const grpc::Status status = GetUpload();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+    EXPECT_THAT(status.error_message(), HasSubstr("no such upload that can go on"));
+    EXPECT_EQ(StagedCount(), 0U);
+  }
+  EXPECT_THAT(stack_->models->VersionsOf("m"), ElementsAre(1));
+}
+
+TEST_F(NamedUploadTest, IsBoundToItsModel) {
+  SendPart();
+  v1::UploadModelRequest other = Header("models/other");
+  other.mutable_header()->set_upload_id(kId);
+  ExpectError({other, Chunk(100, bytes_.substr(100)), Close(bytes_)},
+              grpc::StatusCode::INVALID_ARGUMENT,
+              "with another header");
+}
+
+TEST_F(NamedUploadTest, WhatIsNoBundleDoesNotStay) {
+  const std::string other = "not a bundle";
+  ExpectError(
+      {header_, Chunk(0, other), Close(other)}, grpc::StatusCode::INVALID_ARGUMENT, "not a bundle");
+  EXPECT_EQ(GetUpload().error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(StagedCount(), 0U);
+}
+
+TEST_F(NamedUploadTest, NamesAreChecked) {
+  header_.mutable_header()->set_upload_id("short");
+  ExpectError({header_, Chunk(0, bytes_)},
+              grpc::StatusCode::INVALID_ARGUMENT,
+              "upload_id must be 16 to 64");
+  EXPECT_EQ(GetUpload("").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(UploadTest, TakesUpToItsLimitAndNoMore) {
   stack_.reset();
   const auto limit = static_cast<std::int64_t>(bytes_.size());

@@ -1,0 +1,173 @@
+// Uploads whose receiver is killed in the middle: they go on, and what they make is what it would
+// have been.
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <ostream>
+#include <sstream>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "clients/cli/connection.h"
+#include "clients/cli/console.h"
+#include "clients/cli/import.h"
+#include "clients/cli/shell.h"
+#include "common/status/status.h"
+#include "tests/integration/clients.h"
+#include "tests/integration/local_services.h"
+#include "tests/integration/long_run.h"
+
+namespace millrace::integration {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+// Text that calls `action` once, as soon as it has a phrase and is flushed.
+class Trigger : public std::stringbuf {
+ public:
+  Trigger(std::string phrase, std::function<void()> action)
+      : phrase_(std::move(phrase)),
+        action_(std::move(action)) {}
+
+ private:
+  int sync() override {
+    if (action_ && str().find(phrase_) != std::string::npos) {
+      std::exchange(action_, nullptr)();
+    }
+    return 0;
+  }
+
+  std::string phrase_;
+  std::function<void()> action_;
+};
+
+class ResumeTest : public LocalServicesTest {
+ protected:
+  static std::string UploadsOf(Service service) { return services().folder(service) + "/uploads"; }
+
+  static bool IsUploading(Service service) {
+    for (const auto& entry : std::filesystem::directory_iterator(UploadsOf(service))) {
+      if (entry.path().extension() == ".upload") {
+        return true;
+      }
+    }
+    return false;
+  }
+};
+
+class ImportResumeTest : public ResumeTest {
+ protected:
+  ImportResumeTest() {
+    std::ofstream file(path_, std::ios::binary);
+    file << "a,b,label\n";
+    for (int row = 0; file.tellp() < 24'000'000; ++row) {
+      file << fmt::format("{},{}.{},{}\n", row, row % 977, row % 89, row % 7 < 3 ? "yes" : "no");
+    }
+  }
+
+  ~ImportResumeTest() override { std::filesystem::remove(path_); }
+
+  // What the command line does, with what it says going to `told`.
+  absl::StatusOr<data::v1::DatasetVersion> Import(const std::string& dataset,
+                                                  std::streambuf& told) {
+    std::ostringstream out;
+    std::ostream err(&told);
+    cli::Console console(out, err, /*live=*/false);
+    cli::Connection connection({.data = services().address(Service::kData)}, std::stop_token());
+    cli::Shell shell{.console = console, .connection = connection};
+    data::v1::ImportHeader header;
+    header.set_dataset("datasets/" + dataset);
+    header.mutable_options()->set_label("label");
+    return cli::ImportFile(shell, path_, header);
+  }
+
+  const std::string path_ = services().folder(Service::kData) + ".large.csv";
+};
+
+TEST_F(ImportResumeTest, ADataServiceThatIsKilledUnderAnImportGetsOnlyTheRest) {
+  std::stringbuf quiet;
+  const auto unbroken = Import("unbroken", quiet);
+  ASSERT_TRUE(unbroken.ok()) << unbroken.status();
+
+  // 21 chunks of 1 MiB.
+  Trigger told("  91 %", [] { Require(services().KillAndRestart(Service::kData)); });
+  const auto broken = Import("broken", told);
+  Reconnect();
+
+  ASSERT_TRUE(broken.ok()) << broken.status() << "\n" << told.str();
+  EXPECT_EQ(broken->sha256(), unbroken->sha256());
+  EXPECT_EQ(broken->name(), "datasets/broken/versions/1");
+  EXPECT_THAT(told.str(), HasSubstr("the upload broke off: "));
+  EXPECT_THAT(told.str(), HasSubstr("going on after "));
+  EXPECT_THAT(told.str(), Not(HasSubstr("from its start")));
+  EXPECT_FALSE(IsUploading(Service::kData));
+}
+
+TEST_F(ImportResumeTest, ADataServiceThatIsKilledUnderItsPipelineNeedsOnlyTheClose) {
+  std::stringbuf quiet;
+  const auto unbroken = Import("unbroken", quiet);
+  ASSERT_TRUE(unbroken.ok()) << unbroken.status();
+
+  // The whole is sent when this is told, and on the medium soon after; the pipeline takes longer.
+  std::thread killer;
+  Trigger told(" 100 %", [&] {
+    killer = std::thread([] {
+      const auto give_up = std::chrono::steady_clock::now() + kCallMax;
+      const auto has_scratch = [] {
+        for (const auto& entry : std::filesystem::directory_iterator(UploadsOf(Service::kData))) {
+          if (entry.path().extension() == ".part") {
+            return true;
+          }
+        }
+        return false;
+      };
+      while (!has_scratch() && std::chrono::steady_clock::now() < give_up) {
+        std::this_thread::yield();
+      }
+      Require(services().KillAndRestart(Service::kData));
+    });
+  });
+  const auto broken = Import("piped", told);
+  killer.join();
+  Reconnect();
+
+  ASSERT_TRUE(broken.ok()) << broken.status() << "\n" << told.str();
+  EXPECT_EQ(broken->sha256(), unbroken->sha256());
+  EXPECT_THAT(told.str(), HasSubstr("going on after 24 MB"));
+  EXPECT_FALSE(IsUploading(Service::kData));
+}
+
+TEST_F(ResumeTest, AServingServiceThatIsKilledUnderAPublishGetsItsVersion) {
+  Require(ImportLongData(clients()).status());
+  auto request = LongRun("published");
+  request.mutable_spec()->set_epochs(2);
+  const auto run = Call(clients().training(), &TrainingStub::CreateRun, request).value();
+  const auto give_up = std::chrono::steady_clock::now() + kCallMax;
+  while (!IsUploading(Service::kServing) && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::yield();
+  }
+  ASSERT_TRUE(IsUploading(Service::kServing));
+  Require(services().KillAndRestart(Service::kServing));
+  Reconnect();
+
+  const auto events = Watch(clients().training(), run.name()).value();
+  const auto& ended = events.back().run();
+  EXPECT_EQ(ended.state(), training::v1::Run::STATE_SUCCEEDED) << ended.failure();
+  EXPECT_EQ(ended.model_version(), "models/published/versions/1");
+  serving::v1::GetModelRequest version;
+  version.set_name(ended.model_version());
+  EXPECT_TRUE(Call(clients().serving(), &ServingStub::GetModel, version).ok());
+  EXPECT_FALSE(IsUploading(Service::kServing));
+}
+
+}  // namespace
+}  // namespace millrace::integration
