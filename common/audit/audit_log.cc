@@ -38,6 +38,16 @@ class Follower {
     return absl::OkStatus();
   }
 
+  // What was torn off is a beginning of the next line. All of that line and another byte is none:
+  // its end was changed, and the line would be forgotten.
+  [[nodiscard]] absl::Status Finish() const {
+    Position next = position_;
+    const bool whole = !rest_.empty() && rest_.back() != '\0' &&
+                       FollowLine(std::string_view(rest_).substr(0, rest_.size() - 1), next).ok();
+    return whole ? DataLoss("{}:{}: the end of the line was changed", name_, line_ + 1)
+                 : absl::OkStatus();
+  }
+
  private:
   std::string name_;
   Position& position_;
@@ -50,7 +60,18 @@ absl::Status FollowFile(const storage::ReadableFile& file, Follower follower) {
     ASSIGN_OR_RETURN(const std::string piece, file.Read(offset, kReadBytes));
     RETURN_IF_ERROR(follower.Take(piece));
   }
-  return absl::OkStatus();
+  return follower.Finish();
+}
+
+// A line that was written and never synced can be read, and would be gone after a power cut: before
+// another line refers to it, it becomes durable. All files but the last were synced so.
+absl::Status SyncEnd(storage::FileSystem& files, const std::string& folder) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(folder));
+  if (names.empty()) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(files.SyncFile(folder + "/" + names.back()));
+  return files.SyncFolder(folder);
 }
 
 }  // namespace
@@ -77,6 +98,7 @@ absl::StatusOr<std::unique_ptr<AuditLog>> AuditLog::Open(storage::FileSystem& fi
                                                          const Clock& clock,
                                                          const std::string& folder) {
   RETURN_IF_ERROR(files.MakeFolder(folder));
+  RETURN_IF_ERROR(SyncEnd(files, folder));
   auto log = std::unique_ptr<AuditLog>(new AuditLog(files, clock, folder));
   ASSIGN_OR_RETURN(log->position_, Verify(files, folder));
   return log;
@@ -103,6 +125,7 @@ absl::Status AuditLog::Append(const Change& change) {
 
 absl::Status AuditLog::Begin() {
   if (!known_) {
+    RETURN_IF_ERROR(SyncEnd(files_, folder_));
     ASSIGN_OR_RETURN(position_, Verify(files_, folder_));
     known_ = true;
   }

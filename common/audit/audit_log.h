@@ -57,7 +57,8 @@ class AuditLog {
 
 /// Reads the log in `folder` from its beginning. Returns where it ends, or DATA_LOSS that names the
 /// first bad line: `00000002.jsonl:17: the line was changed: its digest differs`. A last line of a
-/// file that has no end is one whose Append() never succeeded; it is passed over.
+/// file that has no end is one whose Append() never succeeded; it is passed over, unless all of it
+/// is there but the end.
 absl::StatusOr<Position> Verify(storage::FileSystem& files, const std::string& folder);
 
 }  // namespace millrace::audit

@@ -113,6 +113,12 @@ std::string Help(std::string_view program, const Message& defaults) {
   }
   lines.emplace_back("--config FILE", "YAML with these settings; variables and flags go over it");
   lines.emplace_back("--probe", "asks whether the service answers and ends with 0 when it does");
+  lines.emplace_back("--verify",
+                     "reads everything in the folder of a service that is stopped, and"
+                     " names what is damaged");
+  lines.emplace_back("--backup FOLDER",
+                     "copies the state of a stopped service into an empty folder");
+  lines.emplace_back("--restore FOLDER", "copies a backup into the service's empty folder");
   lines.emplace_back("--version", "prints the version");
   lines.emplace_back("--help", "prints this");
   std::string help = fmt::format("usage: {} [FLAG]...\n\n", program);

@@ -42,11 +42,12 @@ std::string Closest(std::string_view word, const std::vector<std::string>& candi
 
 /// What main() of a service does with its words: `--config FILE`, then MILLRACE_{NAME}_* variables,
 /// then `--{field} VALUE` or `--{field}=VALUE` (dashes for underscores; a boolean needs no value).
-/// `--help`, `--version` and `--probe` are reported through `action` for the caller to obey; with
-/// the first two nothing is filled.
+/// `--help`, `--version`, `--probe`, `--verify`, `--backup FOLDER` and `--restore FOLDER` are
+/// reported through `action` for the caller to obey; with the first two nothing is filled.
 struct Words {
-  enum class Action { kRun, kHelp, kVersion, kProbe };
+  enum class Action { kRun, kHelp, kVersion, kProbe, kVerify, kBackup, kRestore };
   Action action = Action::kRun;
+  std::string folder;  // of kBackup and kRestore
 };
 
 /// `words` are those after the program's own name. Nothing is changed on failure.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -43,7 +44,7 @@ std::string PathOf(std::string flag) {
 
 // What the words ask for, before anything is filled.
 struct Request {
-  Words::Action action = Words::Action::kRun;
+  Words words;
   std::optional<std::string> file;
   std::vector<std::pair<std::string, std::string>> settings;  // path and text, in order
 };
@@ -60,11 +61,16 @@ absl::StatusOr<std::string> ValueOf(const Flag& flag,
   return words[++at];
 }
 
+bool FillsNothing(Words::Action action) {
+  return action == Words::Action::kHelp || action == Words::Action::kVersion;
+}
+
 bool TakeAction(const Flag& flag, Words::Action& action) {
-  constexpr std::pair<std::string_view, Words::Action> kActions[] = {
-      {"help", Words::Action::kHelp},
-      {"version", Words::Action::kVersion},
-      {"probe", Words::Action::kProbe}};
+  constexpr std::array<std::pair<std::string_view, Words::Action>, 4> kActions = {
+      {{"help", Words::Action::kHelp},
+       {"version", Words::Action::kVersion},
+       {"probe", Words::Action::kProbe},
+       {"verify", Words::Action::kVerify}}};
   for (const auto& [name, named] : kActions) {
     if (flag.name == name && !flag.value.has_value()) {
       action = named;
@@ -72,6 +78,22 @@ bool TakeAction(const Flag& flag, Words::Action& action) {
     }
   }
   return false;
+}
+
+// Whether the flag is an action on a folder, which then is the one that it names.
+absl::StatusOr<bool> TakeFolderAction(const Flag& flag,
+                                      const std::vector<std::string>& words,
+                                      std::size_t& at,
+                                      Words& asked) {
+  if (flag.name != "backup" && flag.name != "restore") {
+    return false;
+  }
+  asked.action = flag.name == "backup" ? Words::Action::kBackup : Words::Action::kRestore;
+  ASSIGN_OR_RETURN(asked.folder, ValueOf(flag, words, at));
+  if (asked.folder.empty()) {
+    return InvalidArgument("--{} needs a folder", flag.name);
+  }
+  return true;
 }
 
 absl::StatusOr<Request> Read(const std::vector<std::string>& words, const Message& message) {
@@ -82,8 +104,12 @@ absl::StatusOr<Request> Read(const std::vector<std::string>& words, const Messag
                      "--help lists the flags");
     }
     const Flag flag = Split(words[at]);
-    if (TakeAction(flag, request.action)) {
-      if (request.action != Words::Action::kProbe) {
+    ASSIGN_OR_RETURN(const bool taken, TakeFolderAction(flag, words, at, request.words));
+    if (taken) {
+      continue;
+    }
+    if (TakeAction(flag, request.words.action)) {
+      if (FillsNothing(request.words.action)) {
         return request;
       }
     } else if (flag.name == "config") {
@@ -132,8 +158,8 @@ absl::StatusOr<Words> FillFromWords(std::string_view name,
                                     const std::vector<std::string>& environment,
                                     Message& message) {
   ASSIGN_OR_RETURN(const Request request, Read(words, message));
-  if (request.action == Words::Action::kHelp || request.action == Words::Action::kVersion) {
-    return Words{.action = request.action};
+  if (FillsNothing(request.words.action)) {
+    return request.words;
   }
   const std::unique_ptr<Message> filled(message.New());
   filled->CopyFrom(message);
@@ -149,7 +175,7 @@ absl::StatusOr<Words> FillFromWords(std::string_view name,
     }
   }
   message.GetReflection()->Swap(&message, filled.get());
-  return Words{.action = request.action};
+  return request.words;
 }
 
 }  // namespace millrace::config

@@ -15,6 +15,7 @@
 #include "common/rpc/port_file.h"
 #include "common/rpc/self_probe.h"
 #include "common/rpc/server.h"
+#include "common/state/actions.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics_server.h"
@@ -126,6 +127,13 @@ int Main(const Definition& definition, int argc, char** argv) {
     case config::Words::Action::kProbe: {
       const Settings settings = definition.settings();
       const absl::Status status = rpc::ProbeSelf(settings.address, settings.tls, kProbeMax);
+      return status.ok() ? EXIT_SUCCESS : Fail(program, status);
+    }
+    case config::Words::Action::kVerify:
+    case config::Words::Action::kBackup:
+    case config::Words::Action::kRestore: {
+      const absl::Status status =
+          state::Act(definition.state, definition.settings().folder, *filled);
       return status.ok() ? EXIT_SUCCESS : Fail(program, status);
     }
     case config::Words::Action::kRun:

@@ -20,6 +20,7 @@
 #include "common/audit/audit_log.h"
 #include "common/rpc/access.h"
 #include "common/rpc/server.h"
+#include "common/state/state.h"
 
 namespace millrace::program {
 
@@ -28,6 +29,7 @@ struct Settings {
   std::string address = {};
   bool insecure = false;
   bool reflection = false;
+  std::string folder = {};
   std::string log_level = {};
   std::string port_file = {};
   std::int32_t drain_seconds = 0;
@@ -44,6 +46,7 @@ Settings SettingsOf(const Config& config) {
   return {.address = config.address(),
           .insecure = config.insecure(),
           .reflection = config.reflection(),
+          .folder = config.folder(),
           .log_level = config.log_level(),
           .port_file = config.port_file(),
           .drain_seconds = config.drain_seconds(),
@@ -74,13 +77,15 @@ absl::Status Serve(const Settings& settings, const Served& served);
 struct Definition {
   std::string_view name;               // "data": millrace-data, MILLRACE_DATA_ADDRESS
   std::string_view version;            // "0.1.0"
+  const state::StateLayout& state;     // what it keeps in its folder
   google::protobuf::Message& config;   // holds the defaults of what is no limit; is filled
   std::function<Settings()> settings;  // of `config`, once it is filled
   std::function<absl::Status()> run;   // by `config`
 };
 
-/// Reads the words and the environment, does what they ask for (--help, --version, --probe, or
-/// run), and returns the exit code. An error is printed with what to do about it.
+/// Reads the words and the environment, does what they ask for (--help, --version, --probe,
+/// --verify, --backup, --restore, or run), and returns the exit code. An error is printed with what
+/// to do about it.
 int Main(const Definition& definition, int argc, char** argv);
 
 }  // namespace millrace::program

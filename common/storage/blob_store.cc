@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "common/clock/random.h"
 #include "common/status/status.h"
 #include "common/storage/compression.h"
+#include "common/storage/durable_file.h"
 
 namespace millrace::storage {
 
@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kDigestDigits = 64;
 constexpr std::string_view kMagic = "MRBLOB";
 constexpr char kVersion = 1;
+constexpr char kVersionSegmented = 2;  // segmented_blob.h
 constexpr char kCodecNone = 0;
 constexpr char kCodecZstd = 1;
 constexpr std::size_t kHeaderBytes = 16;
@@ -71,26 +72,14 @@ absl::StatusOr<std::string> Decode(std::string stored) {
   return Decompress(content, size);
 }
 
-absl::Status WriteDurably(FileSystem& files,
-                          const std::string& path,
-                          std::string_view header,
-                          std::string_view content) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.Create(path));
-  RETURN_IF_ERROR(file->Append(header));
-  RETURN_IF_ERROR(file->Append(content));
-  RETURN_IF_ERROR(file->Sync());
-  return file->Close();
-}
-
 }  // namespace
 
 absl::Status PrepareFolder(FileSystem& files, const std::string& folder) {
   RETURN_IF_ERROR(files.MakeFolder(folder));
   ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(folder));
   for (const std::string& name : names) {
-    if (EndsWith(name, ".tmp") || EndsWith(name, ".part")) {
-      RETURN_IF_ERROR(files.Remove(folder + "/" + name));
-    }
+    const bool left = EndsWith(name, ".tmp") || EndsWith(name, ".part");
+    RETURN_IF_ERROR(left ? files.Remove(fmt::format("{}/{}", folder, name)) : absl::OkStatus());
   }
   return absl::OkStatus();
 }
@@ -98,6 +87,8 @@ absl::Status PrepareFolder(FileSystem& files, const std::string& folder) {
 absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(FileSystem& files,
                                                            const std::string& folder) {
   RETURN_IF_ERROR(PrepareFolder(files, folder));
+  // Whoever made the folder may have been killed before the sync.
+  RETURN_IF_ERROR(files.SyncFolder(ParentOf(folder)));
   return std::unique_ptr<BlobStore>(new BlobStore(files, folder));
 }
 
@@ -115,17 +106,8 @@ absl::StatusOr<std::string> BlobStore::Put(std::string_view bytes) {
   const std::string frame = Compressor(kZstdLevel).Compress(bytes);
   const bool compressed = !frame.empty();
   const std::string header = HeaderOf(compressed ? kCodecZstd : kCodecNone, bytes.size());
-  const std::string path = fmt::format("{}/{}.tmp", folder_, RandomHex(16));
-  absl::Status status =
-      WriteDurably(files_, path, header, compressed ? std::string_view(frame) : bytes);
-  if (status.ok()) {
-    status = files_.Rename(path, PathOf(sha256));
-  }
-  if (!status.ok()) {
-    files_.Remove(path).IgnoreError();  // if it stays, the next Open() removes it
-    return status;
-  }
-  RETURN_IF_ERROR(files_.SyncFolder(folder_));
+  RETURN_IF_ERROR(
+      WriteDurably(files_, PathOf(sha256), {header, compressed ? std::string_view(frame) : bytes}));
   return sha256;
 }
 
@@ -156,6 +138,22 @@ absl::StatusOr<SegmentedBlob> BlobStore::OpenSegmented(std::string_view sha256) 
     return NotFound("no blob of that name");
   }
   return SegmentedBlob::Open(files_, folder_, sha256);
+}
+
+absl::Status BlobStore::Verify(std::string_view sha256) const {
+  if (!IsDigest(sha256)) {  // never joined to a path
+    return NotFound("no blob of that name");
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> file, files_.Open(PathOf(sha256)));
+  ASSIGN_OR_RETURN(const std::string start, file->Read(0, kMagic.size() + 1));
+  if (start.size() <= kMagic.size() || start[kMagic.size()] != kVersionSegmented) {
+    return Get(sha256).status();
+  }
+  ASSIGN_OR_RETURN(const SegmentedBlob blob, OpenSegmented(sha256));
+  for (std::size_t segment = 0; segment < blob.count(); ++segment) {
+    RETURN_IF_ERROR(blob.Read(segment).status());
+  }
+  return absl::OkStatus();
 }
 
 bool BlobStore::Contains(std::string_view sha256) const {

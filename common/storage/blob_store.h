@@ -35,6 +35,9 @@ class BlobStore {
   static absl::StatusOr<std::unique_ptr<BlobStore>> Open(FileSystem& files,
                                                          const std::string& folder);
 
+  /// A folder that may be missing, to read from: nothing is made and nothing removed.
+  static BlobStore At(FileSystem& files, const std::string& folder) { return {files, folder}; }
+
   /// Stores bytes and returns their digest, 64 hexadecimal digits. Storing them again does nothing,
   /// or repairs a damaged copy. After an error the blob may be there, whole, or not.
   absl::StatusOr<std::string> Put(std::string_view bytes);
@@ -48,6 +51,10 @@ class BlobStore {
 
   /// NOT_FOUND, or DATA_LOSS when it is damaged.
   [[nodiscard]] absl::StatusOr<SegmentedBlob> OpenSegmented(std::string_view sha256) const;
+
+  /// Reads a blob of either kind to its end, a segment at a time where it has some. NOT_FOUND, or
+  /// DATA_LOSS when it is damaged.
+  [[nodiscard]] absl::Status Verify(std::string_view sha256) const;
 
   [[nodiscard]] bool Contains(std::string_view sha256) const;
 

@@ -11,6 +11,7 @@
 
 #include "common/status/check.h"
 #include "common/status/status.h"
+#include "common/storage/durable_file.h"
 #include "common/storage/posix_error.h"
 
 namespace millrace::storage {
@@ -125,11 +126,6 @@ class PosixReadableFile final : public ReadableFile {
   std::string path_;
 };
 
-std::string ParentOf(const std::string& path) {
-  const std::size_t slash = path.find_last_of('/');
-  return slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
-}
-
 bool IsFolder(const std::string& path) {
   struct stat status {};
 
@@ -229,15 +225,12 @@ class RealFileSystem final : public FileSystem {
   }
 
   absl::Status SyncFolder(const std::string& path) override {
-    constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    const int descriptor = Retry([&] { return open(path.c_str(), kFlags); });
-    if (descriptor < 0) {
-      return PosixError("open folder", path, errno);
-    }
-    const bool failed = Retry([&] { return fsync(descriptor); }) != 0;
-    const int code = errno;
-    close(descriptor);
-    return failed ? PosixError("sync folder", path, code) : absl::OkStatus();
+    return Sync(path, O_DIRECTORY, "folder");
+  }
+
+  // fsync writes what is in the cache for the file, through whichever descriptor it came there.
+  absl::Status SyncFile(const std::string& path) override {
+    return Sync(path, O_NOFOLLOW | O_NONBLOCK, "file");
   }
 
   absl::StatusOr<std::vector<std::string>> List(const std::string& folder) override {
@@ -258,6 +251,18 @@ class RealFileSystem final : public FileSystem {
     }
     std::sort(names.begin(), names.end());
     return names;
+  }
+
+ private:
+  static absl::Status Sync(const std::string& path, int flags, std::string_view what) {
+    const int descriptor = Retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC | flags); });
+    if (descriptor < 0) {
+      return PosixError(fmt::format("open {}", what), path, errno);
+    }
+    const bool failed = Retry([&] { return fsync(descriptor); }) != 0;
+    const int code = errno;
+    close(descriptor);
+    return failed ? PosixError(fmt::format("sync {}", what), path, code) : absl::OkStatus();
   }
 };
 

@@ -52,6 +52,9 @@ class FileSystem {
   /// The folder must be empty.
   virtual absl::Status RemoveFolder(const std::string& path) = 0;
   virtual absl::Status SyncFolder(const std::string& path) = 0;
+  /// Makes durable what a process that is gone may have written without syncing: before anything
+  /// is built on what was read there.
+  virtual absl::Status SyncFile(const std::string& path) = 0;
   /// Names (not paths) of the files in a folder, sorted.
   virtual absl::StatusOr<std::vector<std::string>> List(const std::string& folder) = 0;
 };

@@ -84,6 +84,7 @@ int main(int argc, char** argv) {
   data::v1::DataConfig config = data::Defaults();
   return program::Main({.name = "data",
                         .version = MILLRACE_VERSION,
+                        .state = data::DatasetStore::Layout(),
                         .config = config,
                         .settings = [&] { return program::SettingsOf(config); },
                         .run = [&] { return data::Run(config); }},

@@ -92,6 +92,7 @@ int main(int argc, char** argv) {
   serving::v1::ServingConfig config = serving::Defaults();
   return program::Main({.name = "serving",
                         .version = MILLRACE_VERSION,
+                        .state = serving::Repository::Layout(),
                         .config = config,
                         .settings = [&] { return program::SettingsOf(config); },
                         .run = [&] { return serving::Run(config); }},

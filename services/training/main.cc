@@ -16,6 +16,7 @@
 #include "common/rpc/pool.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
+#include "common/storage/state_folder.h"
 #include "services/training/rpc/permissions.h"
 #include "services/training/rpc/training_service.h"
 #include "services/training/runs/run_executor.h"
@@ -60,8 +61,9 @@ ExecutorOptions OptionsOf(const v1::TrainingConfig& config, const std::string& f
 
 absl::Status Run(const v1::TrainingConfig& config) {
   const std::string folder = std::filesystem::absolute(config.folder()).string();
-  RETURN_IF_ERROR(storage::PosixFileSystem().MakeFolder(folder));
-  ASSIGN_OR_RETURN(const storage::FolderLock lock, storage::FolderLock::Take(folder));
+  ASSIGN_OR_RETURN(
+      const auto state,
+      storage::StateFolder::Open(storage::PosixFileSystem(), folder, RunStore::Layout().format));
   ASSIGN_OR_RETURN(
       const auto audit,
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
@@ -96,6 +98,7 @@ int main(int argc, char** argv) {
   training::v1::TrainingConfig config = training::Defaults();
   return program::Main({.name = "training",
                         .version = MILLRACE_VERSION,
+                        .state = training::RunStore::Layout(),
                         .config = config,
                         .settings = [&] { return program::SettingsOf(config); },
                         .run = [&] { return training::Run(config); }},

@@ -160,6 +160,22 @@ absl::Status LocalServices::StartAt(Service service, const std::string& wanted) 
   return address.status();
 }
 
+absl::StatusOr<ProgramEnd> LocalServices::RunProgram(Service service,
+                                                     const std::vector<std::string>& words) const {
+  std::vector<std::string> all{fmt::format("{}/millrace-{}", MILLRACE_PROGRAMS, NameOf(service)),
+                               "--folder=" + folder(service)};
+  all.insert(all.end(), words.begin(), words.end());
+  const std::string log = PathOf(service, ".output");
+  std::error_code ignored;
+  fs::remove(log, ignored);
+  ASSIGN_OR_RETURN(cli::Process process, cli::Process::Start(all, log));
+  if (!process.WaitForEnd(kStopMax)) {
+    process.Signal(SIGKILL);
+    return Unavailable("{} goes on:\n{}", all[0], TextOf(log));
+  }
+  return ProgramEnd{.exit_code = process.TakeExitCode().value_or(-1), .output = TextOf(log)};
+}
+
 absl::StatusOr<std::string> LocalServices::WaitUntilAnswers(Service service,
                                                             const cli::Process& process) const {
   constexpr milliseconds kGlance{5};

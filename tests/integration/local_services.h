@@ -39,6 +39,12 @@ struct Ending {
   std::chrono::milliseconds took{0};  // from the signal on
 };
 
+/// How a program ended that was run to its end.
+struct ProgramEnd {
+  int exit_code = -1;
+  std::string output;  // and errors
+};
+
 /// A stack that keeps its state and its logs in a folder of its own, on free ports of the loopback.
 /// What runs is stopped, and the folder removed, when this goes. Not thread-safe.
 class LocalServices {
@@ -72,6 +78,11 @@ class LocalServices {
 
   /// Waits for the end of a service that was asked to stop.
   absl::StatusOr<Ending> WaitForEnd(Service service);
+
+  /// Runs the service's program on its state, beside it or while it is stopped, for what it does
+  /// other than serve: {"--verify"}.
+  [[nodiscard]] absl::StatusOr<ProgramEnd> RunProgram(Service service,
+                                                      const std::vector<std::string>& words) const;
 
   /// host:port where the service answers. Requires: it runs.
   [[nodiscard]] const std::string& address(Service service) const;

@@ -33,7 +33,8 @@ const std::vector<std::string>& Migrations() {
   static const std::vector<std::string> migrations = {
       "CREATE TABLE dataset ("
       "  id TEXT PRIMARY KEY,"
-      "  last_number INTEGER NOT NULL) STRICT;"
+      "  last_number INTEGER NOT NULL,"
+      "  seal INTEGER NOT NULL AS (row_seal(id, last_number)) STORED) STRICT;"
       "CREATE TABLE version ("
       "  place INTEGER PRIMARY KEY AUTOINCREMENT,"
       "  dataset TEXT NOT NULL REFERENCES dataset (id),"
@@ -42,11 +43,14 @@ const std::vector<std::string>& Migrations() {
       "  details_sha256 TEXT NOT NULL,"
       "  create_time_us INTEGER NOT NULL,"
       "  summary BLOB NOT NULL,"
+      "  seal INTEGER NOT NULL AS (row_seal("
+      "    place, dataset, number, sha256, details_sha256, create_time_us, summary)) STORED,"
       "  UNIQUE (dataset, number),"
       "  UNIQUE (dataset, sha256)) STRICT;"
       "CREATE TABLE blob_use ("
       "  sha256 TEXT NOT NULL,"
       "  place INTEGER NOT NULL REFERENCES version (place) ON DELETE CASCADE,"
+      "  seal INTEGER NOT NULL AS (row_seal(sha256, place)) STORED,"
       "  PRIMARY KEY (sha256, place)) STRICT, WITHOUT ROWID;"
       "CREATE INDEX blob_use_place ON blob_use (place);"};
   return migrations;
@@ -129,16 +133,33 @@ absl::StatusOr<Message> Parse(const std::string& bytes, std::string_view what) {
 
 }  // namespace
 
+const state::StateLayout& DatasetStore::Layout() {
+  static const state::StateLayout layout = [] {
+    state::StateLayout of;
+    of.format = {.service = "data", .version = 1};
+    of.catalog = "catalog.db";
+    of.catalog_version = Migrations().size();
+    of.blob_uses =
+        "SELECT blob_use.sha256, 'datasets/' || dataset || '/versions/' || number"
+        " FROM blob_use JOIN version USING (place)"
+        " ORDER BY blob_use.sha256, dataset, number";
+    return of;
+  }();
+  return layout;
+}
+
 absl::StatusOr<std::unique_ptr<DatasetStore>> DatasetStore::Open(storage::FileSystem& files,
                                                                  const std::string& folder,
                                                                  const Clock& clock) {
-  RETURN_IF_ERROR(files.MakeFolder(folder));
-  ASSIGN_OR_RETURN(storage::FolderLock lock, storage::FolderLock::Take(folder));
+  ASSIGN_OR_RETURN(storage::StateFolder state,
+                   storage::StateFolder::Open(files, folder, Layout().format));
   ASSIGN_OR_RETURN(auto blobs, storage::BlobStore::Open(files, folder + "/blobs"));
-  ASSIGN_OR_RETURN(auto database, storage::Database::Open(folder + "/catalog.db", Migrations()));
+  ASSIGN_OR_RETURN(const std::vector<std::string> found, blobs->List());
+  const std::string catalog = folder + "/" + Layout().catalog;
+  RETURN_IF_ERROR(found.empty() ? absl::OkStatus() : storage::CheckCatalogIsThere(catalog));
+  ASSIGN_OR_RETURN(auto database, storage::Database::Open(catalog, Migrations()));
   std::unique_ptr<DatasetStore> store(
-      new DatasetStore(std::move(lock), std::move(blobs), std::move(database), clock));
-  ASSIGN_OR_RETURN(const std::vector<std::string> found, store->blobs_->List());
+      new DatasetStore(std::move(state), std::move(blobs), std::move(database), clock));
   RETURN_IF_ERROR(store->RemoveUnused({found.begin(), found.end()}));
   return store;
 }

@@ -22,9 +22,11 @@
 #include "common/features/row_groups.h"
 #include "common/features/table.h"
 #include "common/resource/name.h"
+#include "common/state/state.h"
 #include "common/storage/blob_store.h"
 #include "common/storage/database.h"
 #include "common/storage/file_system.h"
+#include "common/storage/state_folder.h"
 #include "services/data/store/column_writer.h"
 
 namespace millrace::data {
@@ -60,7 +62,11 @@ struct VersionContent {
 /// twice. Thread-safe; Put() and Delete() take turns.
 class DatasetStore {
  public:
-  /// Takes the folder for this process alone. Does not own `files` and `clock`.
+  /// What is in the folder, to verify and to copy it.
+  static const state::StateLayout& Layout();
+
+  /// Takes the folder for this process alone. DATA_LOSS when there are blobs and no catalog. Does
+  /// not own `files` and `clock`.
   static absl::StatusOr<std::unique_ptr<DatasetStore>> Open(storage::FileSystem& files,
                                                             const std::string& folder,
                                                             const Clock& clock);
@@ -117,11 +123,11 @@ class DatasetStore {
     std::set<std::string> all;
   };
 
-  DatasetStore(storage::FolderLock lock,
+  DatasetStore(storage::StateFolder state,
                std::unique_ptr<storage::BlobStore> blobs,
                std::unique_ptr<storage::Database> database,
                const Clock& clock)
-      : lock_(std::move(lock)),
+      : state_(std::move(state)),
         blobs_(std::move(blobs)),
         database_(std::move(database)),
         clock_(clock) {}
@@ -148,7 +154,7 @@ class DatasetStore {
   static Row RowOf(const storage::DatabaseRow& values);
   static void Name(const Row& row, v1::DatasetVersion& version);
 
-  storage::FolderLock lock_;
+  storage::StateFolder state_;
   std::unique_ptr<storage::BlobStore> blobs_;
   std::unique_ptr<storage::Database> database_;
   const Clock& clock_;

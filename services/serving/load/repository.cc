@@ -21,7 +21,10 @@ using storage::TextOf;
 // `models.next` outlives a model's versions, so that a number never means two things.
 const std::vector<std::string>& Migrations() {
   static const std::vector<std::string> migrations = {
-      "CREATE TABLE models (id TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT;"
+      "CREATE TABLE models ("
+      "  id TEXT PRIMARY KEY,"
+      "  next INTEGER NOT NULL,"
+      "  seal INTEGER NOT NULL AS (row_seal(id, next)) STORED) STRICT;"
       "CREATE TABLE versions ("
       "  key INTEGER PRIMARY KEY AUTOINCREMENT,"
       "  model TEXT NOT NULL REFERENCES models(id),"
@@ -30,12 +33,15 @@ const std::vector<std::string>& Migrations() {
       "  size_bytes INTEGER NOT NULL,"
       "  create_us INTEGER NOT NULL,"
       "  manifest BLOB NOT NULL,"
+      "  seal INTEGER NOT NULL AS (row_seal("
+      "    key, model, number, sha256, size_bytes, create_us, manifest)) STORED,"
       "  UNIQUE (model, number),"
       "  UNIQUE (model, sha256)) STRICT;"
       "CREATE TABLE shares ("
       "  model TEXT NOT NULL,"
       "  version INTEGER NOT NULL,"
       "  percent INTEGER NOT NULL,"
+      "  seal INTEGER NOT NULL AS (row_seal(model, version, percent)) STORED,"
       "  PRIMARY KEY (model, version),"
       "  FOREIGN KEY (model, version) REFERENCES versions(model, number)) STRICT;",
       "CREATE TABLE route_changes ("
@@ -43,7 +49,9 @@ const std::vector<std::string>& Migrations() {
       "  model TEXT NOT NULL REFERENCES models(id),"
       "  time_us INTEGER NOT NULL,"
       "  caller TEXT NOT NULL,"
-      "  route BLOB NOT NULL) STRICT;"
+      "  route BLOB NOT NULL,"
+      "  seal INTEGER NOT NULL AS (row_seal(sequence, model, time_us, caller, route)) STORED)"
+      "  STRICT;"
       "CREATE INDEX route_changes_by_model ON route_changes (model, sequence);"
       "CREATE TRIGGER route_changes_stay BEFORE UPDATE ON route_changes "
       "BEGIN SELECT RAISE(ABORT, 'a route change is never changed'); END;"
@@ -113,16 +121,32 @@ absl::StatusOr<v1::RouteChange> ChangeFromRow(const DatabaseRow& row) {
 
 }  // namespace
 
+const state::StateLayout& Repository::Layout() {
+  static const state::StateLayout layout = [] {
+    state::StateLayout of;
+    of.format = {.service = "serving", .version = 1};
+    of.catalog = "models.db";
+    of.catalog_version = Migrations().size();
+    of.blob_uses =
+        "SELECT sha256, 'models/' || model || '/versions/' || number"
+        " FROM versions ORDER BY sha256, model, number";
+    return of;
+  }();
+  return layout;
+}
+
 absl::StatusOr<std::unique_ptr<Repository>> Repository::Open(storage::FileSystem& files,
                                                              const std::string& folder,
                                                              const Clock& clock) {
-  RETURN_IF_ERROR(files.MakeFolder(folder));
-  ASSIGN_OR_RETURN(storage::FolderLock lock, storage::FolderLock::Take(folder));
-  std::unique_ptr<Repository> repository(new Repository(files, folder, clock, std::move(lock)));
+  ASSIGN_OR_RETURN(storage::StateFolder state,
+                   storage::StateFolder::Open(files, folder, Layout().format));
+  std::unique_ptr<Repository> repository(new Repository(files, folder, clock, std::move(state)));
   RETURN_IF_ERROR(storage::PrepareFolder(files, folder + "/uploads"));
   ASSIGN_OR_RETURN(repository->blobs_, storage::BlobStore::Open(files, folder + "/blobs"));
-  ASSIGN_OR_RETURN(repository->database_,
-                   storage::Database::Open(folder + "/models.db", Migrations()));
+  ASSIGN_OR_RETURN(const std::vector<std::string> found, repository->blobs_->List());
+  const std::string catalog = folder + "/" + Layout().catalog;
+  RETURN_IF_ERROR(found.empty() ? absl::OkStatus() : storage::CheckCatalogIsThere(catalog));
+  ASSIGN_OR_RETURN(repository->database_, storage::Database::Open(catalog, Migrations()));
   RETURN_IF_ERROR(repository->RemoveUnusedBlobs());
   return repository;
 }

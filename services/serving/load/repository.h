@@ -17,9 +17,11 @@
 #include "millrace/serving/v1/serving_service.pb.h"
 
 #include "common/clock/clock.h"
+#include "common/state/state.h"
 #include "common/storage/blob_store.h"
 #include "common/storage/database.h"
 #include "common/storage/file_system.h"
+#include "common/storage/state_folder.h"
 
 namespace millrace::serving {
 
@@ -41,7 +43,11 @@ struct VersionRecord {
 /// share when no version is left. `caller` is who asked for the change.
 class Repository {
  public:
-  /// Takes the folder's lock; removes what an interrupted upload or deletion left.
+  /// What is in the folder, to verify and to copy it.
+  static const state::StateLayout& Layout();
+
+  /// Takes the folder's lock; removes what an interrupted upload or deletion left. DATA_LOSS when
+  /// there are blobs and no catalog.
   static absl::StatusOr<std::unique_ptr<Repository>> Open(storage::FileSystem& files,
                                                           const std::string& folder,
                                                           const Clock& clock);
@@ -102,11 +108,11 @@ class Repository {
   Repository(storage::FileSystem& files,
              std::string folder,
              const Clock& clock,
-             storage::FolderLock lock)
+             storage::StateFolder state)
       : files_(files),
         folder_(std::move(folder)),
         clock_(clock),
-        lock_(std::move(lock)) {}
+        state_(std::move(state)) {}
 
   // A new row of `versions`, without its number.
   struct NewVersion {
@@ -132,7 +138,7 @@ class Repository {
   storage::FileSystem& files_;
   std::string folder_;
   const Clock& clock_;
-  storage::FolderLock lock_;
+  storage::StateFolder state_;
   std::mutex changing_;  // held while blobs and catalog do not agree
   std::unique_ptr<storage::BlobStore> blobs_;
   std::unique_ptr<storage::Database> database_;

@@ -30,16 +30,23 @@ CREATE TABLE runs (
   request_id TEXT UNIQUE,
   state INTEGER NOT NULL,
   last_sequence INTEGER NOT NULL,
-  run BLOB NOT NULL
+  run BLOB NOT NULL,
+  seal INTEGER NOT NULL AS (row_seal(number, name, request_id, state, last_sequence, run)) STORED
 ) STRICT;
 CREATE INDEX runs_by_state ON runs (state, number);
 CREATE TABLE events (
   run INTEGER NOT NULL REFERENCES runs (number),
   sequence INTEGER NOT NULL,
   event BLOB NOT NULL,
+  seal INTEGER NOT NULL AS (row_seal(run, sequence, event)) STORED,
   PRIMARY KEY (run, sequence)
 ) STRICT, WITHOUT ROWID;
 )";
+
+const std::vector<std::string>& Migrations() {
+  static const std::vector<std::string> migrations = {std::string(kSchema)};
+  return migrations;
+}
 
 google::protobuf::Timestamp TimestampOf(const Clock& clock) {
   const auto now = clock.Now().time_since_epoch();
@@ -78,10 +85,21 @@ absl::StatusOr<std::int64_t> NumberOfToken(std::string_view token) {
 
 }  // namespace
 
+const state::StateLayout& RunStore::Layout() {
+  static const state::StateLayout layout = [] {
+    state::StateLayout of;
+    of.format = {.service = "training", .version = 1};
+    of.catalog = "runs.db";
+    of.catalog_version = Migrations().size();
+    return of;
+  }();
+  return layout;
+}
+
 absl::StatusOr<std::unique_ptr<RunStore>> RunStore::Open(const std::string& path,
                                                          const Clock& clock) {
   ASSIGN_OR_RETURN(std::unique_ptr<storage::Database> database,
-                   storage::Database::Open(path, {std::string(kSchema)}));
+                   storage::Database::Open(path, Migrations()));
   return std::unique_ptr<RunStore>(new RunStore(std::move(database), clock));
 }
 

@@ -18,6 +18,7 @@
 #include "millrace/training/v1/training_service.pb.h"
 
 #include "common/clock/clock.h"
+#include "common/state/state.h"
 #include "common/storage/database.h"
 
 namespace millrace::training {
@@ -36,6 +37,10 @@ class RunListener {
 /// acknowledged is on the medium. Thread-safe; every call may wait for the disk.
 class RunStore {
  public:
+  /// What is in the service's folder, to verify and to copy it. Checkpoints are no part of it: a
+  /// run that was under way begins again in a copy.
+  static const state::StateLayout& Layout();
+
   /// Opens or makes `path` (":memory:" in tests). `clock` must outlive the store.
   static absl::StatusOr<std::unique_ptr<RunStore>> Open(const std::string& path,
                                                         const Clock& clock);

@@ -137,6 +137,14 @@ TEST_F(AuditLogTest, HalfALineAtTheEndOfAFileIsPassedOver) {
   EXPECT_EQ(position->sequence, 3);
 }
 
+TEST_F(AuditLogTest, ALastLineWhoseEndWasChangedIsNotPassedOver) {
+  Write(2);
+  std::fstream(Path(1), std::ios::in | std::ios::out | std::ios::ate).seekp(-1, std::ios::end)
+      << '_';
+
+  ExpectBadAt("00000001.jsonl:2: the end of the line was changed");
+}
+
 TEST_F(AuditLogTest, WhatTheEndLosesIsSeenByThePosition) {
   Write(3);
   const auto before = Verify(PosixFileSystem(), folder_);

@@ -81,6 +81,13 @@ TEST_F(WordsTest, ReportsWhatTheCallerMustDo) {
 
   EXPECT_EQ(Fill({"--probe", "--model=a"})->action, Words::Action::kProbe);
   EXPECT_EQ(spec_.model(), "a") << "a probe needs the address";
+
+  EXPECT_EQ(Fill({"--verify", "--model=b"})->action, Words::Action::kVerify);
+  EXPECT_EQ(spec_.model(), "b") << "and the state its folder";
+  EXPECT_EQ(Fill({"--backup", "/to"})->action, Words::Action::kBackup);
+  EXPECT_EQ(Fill({"--backup", "/to"})->folder, "/to");
+  EXPECT_EQ(Fill({"--restore=/from", "--model=c"})->action, Words::Action::kRestore);
+  EXPECT_EQ(Fill({"--restore=/from"})->folder, "/from");
 }
 
 TEST_F(WordsTest, RefusesWhatItDoesNotKnowAndChangesNothing) {
@@ -90,6 +97,9 @@ TEST_F(WordsTest, RefusesWhatItDoesNotKnowAndChangesNothing) {
   ExpectFailure({"--model=a", "--modle"}, "command line: there is no setting 'modle'");
   ExpectFailure({"--model"}, "--model needs a value");
   ExpectFailure({"--config"}, "--config needs a value");
+  ExpectFailure({"--model=a", "--backup"}, "--backup needs a value");
+  ExpectFailure({"--model=a", "--restore="}, "--restore needs a folder");
+  ExpectFailure({"--model=a", "--verify=yes"}, "there is no setting 'verify'");
   ExpectFailure({"--model=a", "--training.seed=x"}, "command line: training.seed must be a whole");
   ExpectFailure({"--model=a", "--help=yes"}, "there is no setting 'help'");
   EXPECT_EQ(Fix(Fill({"--modle=a"}).status()), "did you mean 'model'?");

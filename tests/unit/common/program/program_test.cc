@@ -9,6 +9,8 @@
 #include "millrace/data/v1/config.pb.h"
 
 #include "common/status/status.h"
+#include "common/storage/state_folder.h"
+#include "tests/unit/common/storage/temporary_folder.h"
 
 namespace millrace::program {
 namespace {
@@ -36,6 +38,7 @@ class ProgramTest : public testing::Test {
     Outcome outcome;
     outcome.code = Main({.name = "data",
                          .version = "1.2.3",
+                         .state = state_,
                          .config = config_,
                          .settings = [this] { return SettingsOf(config_); },
                          .run =
@@ -50,6 +53,10 @@ class ProgramTest : public testing::Test {
     return outcome;
   }
 
+  state::StateLayout state_ = {.format = {.service = "data", .version = 1},
+                               .catalog = "catalog.db",
+                               .catalog_version = 1,
+                               .blob_uses = {}};
   data::v1::DataConfig config_;
   absl::Status status_;
   int runs_ = 0;
@@ -70,6 +77,26 @@ TEST_F(ProgramTest, PrintsAnErrorWithItsFixAndFails) {
 
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.err, "millrace-data: the disk is gone\n  fix: plug it in\n");
+}
+
+TEST_F(ProgramTest, WhatConcernsTheStateIsDoneWithoutRunning) {
+  const storage::TemporaryFolder folder;
+  const std::string state = folder.path() + "/state";
+  ASSERT_TRUE(storage::StateFolder::Open(storage::PosixFileSystem(), state, state_.format).ok());
+
+  const Outcome verified = Run({"--verify", "--folder", state});
+  EXPECT_EQ(verified.code, 0) << verified.err;
+  EXPECT_THAT(verified.out, HasSubstr("0 damaged\n"));
+
+  const Outcome refused = Run({"--restore", folder.path() + "/none", "--folder", state});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("millrace-data: "), HasSubstr("holds no state")));
+
+  config_.clear_folder();
+  const Outcome nowhere = Run({"--verify"});
+  EXPECT_EQ(nowhere.code, 1);
+  EXPECT_THAT(nowhere.err, HasSubstr("folder must not be empty"));
+  EXPECT_EQ(runs_, 0);
 }
 
 TEST_F(ProgramTest, AWordThatItDoesNotKnowRunsNothing) {

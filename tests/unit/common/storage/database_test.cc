@@ -251,5 +251,92 @@ TEST_F(DatabaseTest, ThreadsTakeTurns) {
   EXPECT_EQ(Count(*database), 100);
 }
 
+TEST_F(DatabaseTest, CommitsAreSyncedAndTheJournalIsWal) {
+  const auto database = Open(path_);
+
+  EXPECT_EQ(IntegerOf(database->Query("PRAGMA synchronous")->at(0).at(0)), 2) << "FULL";
+  EXPECT_EQ(TextOf(database->Query("PRAGMA journal_mode")->at(0).at(0)), "wal");
+  EXPECT_EQ(TextOf(database->Query("PRAGMA locking_mode")->at(0).at(0)), "exclusive");
+}
+
+// Goal: what a killed process has written is synced before anything is built on it. Method: the
+// files of an open database are what a killed process leaves; opening them empties the journal,
+// which SQLite does after it has synced it.
+TEST_F(DatabaseTest, OpenMakesDurableWhatAKilledProcessLeft) {
+  const std::string killed = folder_.path() + "/killed.db";
+  {
+    const auto database = Open(path_);
+    ASSERT_TRUE(database->Query(kInsert, {std::string("a")}).ok());
+    for (const char* const end : {"", "-wal"}) {
+      std::filesystem::copy_file(path_ + end, killed + end);
+    }
+  }
+  ASSERT_GT(std::filesystem::file_size(killed + "-wal"), 0U);
+
+  const auto database = Open(killed);
+
+  EXPECT_EQ(std::filesystem::file_size(killed + "-wal"), 0U);
+  EXPECT_EQ(Count(*database), 1);
+}
+
+TEST_F(DatabaseTest, ACopyHasWhatIsCommittedAndIsAFileOfItsOwn) {
+  const auto database = Open(path_);
+  ASSERT_TRUE(database->Query(kInsert, {std::string("a")}).ok());
+  const std::string path = folder_.path() + "/copy.db";
+
+  ASSERT_TRUE(database->CopyTo(path).ok());
+  ASSERT_TRUE(database->Query(kInsert, {std::string("b")}).ok()) << "the original goes on";
+
+  EXPECT_FALSE(std::filesystem::exists(path + "-wal"));
+  EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms(0600));
+  EXPECT_EQ(Count(*Open(path)), 1);
+  const absl::Status again = database->CopyTo(path);
+  EXPECT_EQ(again.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(Message(again)), HasSubstr("copy.db"));
+}
+
+TEST_F(DatabaseTest, OpenAsItIsMakesNothingAndMigratesNothing) {
+  const absl::Status missing = Database::OpenAsItIs(path_, 1).status();
+  EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(Message(missing)), HasSubstr("catalog.db"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+
+  Open(path_);
+  EXPECT_TRUE(Database::OpenAsItIs(path_, 2).ok());
+  const absl::Status newer = Database::OpenAsItIs(path_, 0).status();
+  EXPECT_EQ(newer.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(Message(newer)), HasSubstr("has schema version 1, this program knows"));
+}
+
+TEST_F(DatabaseTest, ASealFollowsEveryChangeOfItsRow) {
+  const std::vector<std::string> sealed = {
+      "CREATE TABLE sealed ("
+      "  place INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT UNIQUE, bytes BLOB,"
+      "  seal INTEGER NOT NULL AS (row_seal(place, text, bytes)) STORED) STRICT;"};
+  const auto database = Open(path_, sealed);
+  const std::string insert = "INSERT INTO sealed (text, bytes) VALUES (?, ?)";
+  ASSERT_TRUE(database->Query(insert, {std::string("a"), Blob{"a"}}).ok());
+  ASSERT_TRUE(database->Query(insert, {std::monostate(), Blob{""}}).ok());
+  ASSERT_TRUE(database->Query("UPDATE sealed SET bytes = x'00' WHERE place = 2").ok());
+  ASSERT_TRUE(database
+                  ->Query(insert + " ON CONFLICT (text) DO UPDATE SET bytes = NULL",
+                          {std::string("a"), Blob{"b"}})
+                  .ok());
+
+  EXPECT_THAT(*database->Damage(), testing::IsEmpty());
+  EXPECT_EQ(database->Query("SELECT DISTINCT seal FROM sealed")->size(), 2U);
+}
+
+TEST_F(DatabaseTest, DamageNamesRowsThatReferToNothing) {
+  const auto database = Open(path_);
+  EXPECT_THAT(*database->Damage(), testing::IsEmpty());
+  ASSERT_TRUE(database->Query("PRAGMA foreign_keys = OFF").ok());
+  ASSERT_TRUE(database->Query("INSERT INTO child VALUES (7, NULL)").ok());
+
+  EXPECT_THAT(*database->Damage(),
+              testing::ElementsAre("1 rows of table 'child' refer to rows of 'parent' that are not "
+                                   "there"));
+}
+
 }  // namespace
 }  // namespace millrace::storage

@@ -71,6 +71,11 @@ class FaultyFileSystem final : public FileSystem {
     return PosixFileSystem().SyncFolder(path);
   }
 
+  absl::Status SyncFile(const std::string& path) override {
+    RETURN_IF_ERROR(Count("sync file"));
+    return PosixFileSystem().SyncFile(path);
+  }
+
   absl::StatusOr<std::vector<std::string>> List(const std::string& folder) override {
     return PosixFileSystem().List(folder);
   }

@@ -278,5 +278,33 @@ TEST_F(RepositoryTest, BelongsToOneProcess) {
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(RepositoryTest, BlobsWithoutACatalogAreNotCalledUnused) {
+  Add("a", 1);
+  repository_.reset();
+  std::filesystem::remove(fmt::format("{}/models.db", folder_.path()));
+
+  const absl::Status status =
+      Repository::Open(storage::PosixFileSystem(), folder_.path(), clock_).status();
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(Message(status)), HasSubstr("models.db is missing"));
+  EXPECT_EQ(BlobCount(), 1U);
+}
+
+TEST_F(RepositoryTest, TheLayoutNamesEveryBlobAndWhatNeedsIt) {
+  const VersionRecord record = Add("a", 1);
+  repository_.reset();
+  std::filesystem::resize_file(fmt::format("{}/{}", BlobFolder(), record.sha256), 5);
+
+  const auto report =
+      state::Verify(storage::PosixFileSystem(), folder_.path(), Repository::Layout());
+
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->blobs, 1);
+  ASSERT_THAT(report->damage, SizeIs(1));
+  EXPECT_THAT(report->damage.front(), HasSubstr(record.sha256));
+  EXPECT_THAT(report->damage.front(), HasSubstr("needed by models/a/versions/1"));
+}
+
 }  // namespace
 }  // namespace millrace::serving
