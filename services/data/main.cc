@@ -14,6 +14,7 @@
 #include "common/storage/file_system.h"
 #include "services/data/pipeline/pipeline.h"
 #include "services/data/rpc/data_service.h"
+#include "services/data/rpc/import_metrics.h"
 #include "services/data/rpc/import_slots.h"
 #include "services/data/rpc/permissions.h"
 #include "services/data/store/dataset_store.h"
@@ -60,6 +61,7 @@ absl::Status Run(const v1::DataConfig& config) {
   RETURN_IF_ERROR(storage::PrepareFolder(files, uploads));
   const int imports_max = config.import_threads() + kWaitingImportsMax;
   ImportSlots slots(imports_max);
+  const auto metrics = std::make_shared<prometheus::Registry>();
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
   rpc::Pool imports(config.import_threads(), static_cast<std::size_t>(imports_max));
   DataService service({.files = files,
@@ -69,11 +71,12 @@ absl::Status Run(const v1::DataConfig& config) {
                        .slots = slots,
                        .uploads_folder = uploads,
                        .upload_bytes_max = config.upload_bytes_max(),
-                       .pipeline = RunPipeline});
+                       .pipeline = RunPipeline,
+                       .metrics = std::make_shared<ImportMetrics>(metrics)});
   return program::Serve(program::SettingsOf(config),
                         {.services = {&service},
                          .permissions = DataPermissions(),
-                         .metrics = std::make_shared<prometheus::Registry>(),
+                         .metrics = metrics,
                          .audit = audit.get()});
 }
 

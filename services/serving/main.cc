@@ -63,9 +63,12 @@ absl::Status Run(const v1::ServingConfig& config) {
   ASSIGN_OR_RETURN(
       const auto audit,
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
-  ASSIGN_OR_RETURN(const auto models, ServedModels::Open(*repository));
+  const auto metrics = std::make_shared<prometheus::Registry>();
+  ASSIGN_OR_RETURN(const auto models, ServedModels::Open(*repository, metrics));
   ComputePool compute({.threads = config.compute_threads(),
-                       .waiting_max = static_cast<std::size_t>(config.queue_max())});
+                       .waiting_max = static_cast<std::size_t>(config.queue_max())},
+                      SystemClock(),
+                      metrics);
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
   ServingService serving({.repository = *repository,
                           .models = *models,
@@ -76,7 +79,7 @@ absl::Status Run(const v1::ServingConfig& config) {
   return program::Serve(program::SettingsOf(config),
                         {.services = {&serving, &inference},
                          .permissions = ServingPermissions(),
-                         .metrics = std::make_shared<prometheus::Registry>(),
+                         .metrics = metrics,
                          .audit = audit.get()});
 }
 
