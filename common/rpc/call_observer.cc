@@ -78,6 +78,7 @@ class CallObserver::Method {
   bool changes = false;
   prometheus::Histogram* seconds = nullptr;
   prometheus::Gauge* in_flight = nullptr;
+  prometheus::Counter* sent = nullptr;
   std::array<std::atomic<prometheus::Counter*>, kCodes> counters{};
 };
 
@@ -94,6 +95,7 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
 
   ~CallInterceptor() override {
     method_.in_flight->Decrement();
+    method_.sent->Increment(static_cast<double>(sent_bytes_));
     observer_.Ended(method_, code_, std::chrono::steady_clock::now() - begin_, request_id_);
   }
 
@@ -109,6 +111,11 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
         request_id_ = IsRequestId(id) ? id : "";
       }
     }
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_MESSAGE)) {
+      // Serializes the message now instead of a moment later, and not a second time.
+      const grpc::ByteBuffer* const message = methods->GetSerializedSendMessage();
+      sent_bytes_ += message == nullptr ? 0 : message->Length();
+    }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
       code_ = methods->GetSendStatus().error_code();
     }
@@ -120,6 +127,7 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
   CallObserver::Method& method_;
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   grpc::StatusCode code_ = grpc::StatusCode::CANCELLED;  // until a status is sent
+  std::size_t sent_bytes_ = 0;
   std::string request_id_;
 };
 
@@ -153,7 +161,11 @@ CallObserver::CallObserver(prometheus::Registry& registry, Permissions permissio
       in_flight_(prometheus::BuildGauge()
                      .Name("millrace_calls_in_flight")
                      .Help("Calls that have arrived and not ended.")
-                     .Register(registry)) {}
+                     .Register(registry)),
+      sent_(prometheus::BuildCounter()
+                .Name("millrace_sent_bytes_total")
+                .Help("Bytes of the messages that were sent in answer to calls.")
+                .Register(registry)) {}
 
 CallObserver::~CallObserver() = default;
 
@@ -174,6 +186,7 @@ CallObserver::Method& CallObserver::Find(std::string_view method) {
       permission != permissions_.end() && permission->second > security::Permission::kReader;
   made->seconds = &seconds_.Add({{"method", made->name}}, Seconds());
   made->in_flight = &in_flight_.Add({{"method", made->name}});
+  made->sent = &sent_.Add({{"method", made->name}});
   return *methods_.emplace(made->name, std::move(made)).first->second;
 }
 

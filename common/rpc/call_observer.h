@@ -26,6 +26,8 @@ namespace millrace::rpc {
 /// - `millrace_calls_total{method, code}` calls that ended, by gRPC's code
 /// - `millrace_call_seconds{method}` from the arrival of a call's metadata to its end
 /// - `millrace_calls_in_flight{method}`
+/// - `millrace_sent_bytes_total{method}` of the answers' messages, as they are before TLS and
+/// HTTP/2
 ///
 /// and writes one line `call` with method, code, milliseconds and the caller's request id: for
 /// every call that changes something, and for those that fail, of which at most ten a second.
@@ -55,6 +57,7 @@ class CallObserver {
   prometheus::Family<prometheus::Counter>& calls_;
   prometheus::Family<prometheus::Histogram>& seconds_;
   prometheus::Family<prometheus::Gauge>& in_flight_;
+  prometheus::Family<prometheus::Counter>& sent_;
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Method>, std::less<>> methods_;  // guarded by mutex_
 };

@@ -15,6 +15,7 @@
 #include "common/transfer/upload_sweeper.h"
 #include "services/data/pipeline/pipeline.h"
 #include "services/data/rpc/data_service.h"
+#include "services/data/rpc/import_metrics.h"
 #include "services/data/rpc/import_slots.h"
 #include "services/data/rpc/permissions.h"
 #include "services/data/store/dataset_store.h"
@@ -56,6 +57,7 @@ absl::Status Run(const v1::DataConfig& config) {
   const int imports_max =
       config.import_threads() + static_cast<int>(config.limits().waiting_imports_max());
   ImportSlots slots(imports_max);
+  const auto metrics = std::make_shared<prometheus::Registry>();
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
   rpc::Pool imports(config.import_threads(), static_cast<std::size_t>(imports_max));
   DataService service({.files = files,
@@ -68,11 +70,12 @@ absl::Status Run(const v1::DataConfig& config) {
                        .pipeline = RunPipeline,
                        .csv_limits = {.columns_max = config.limits().columns_max(),
                                       .cell_bytes_max = config.limits().cell_bytes_max(),
-                                      .row_bytes_max = config.limits().row_bytes_max()}});
+                                      .row_bytes_max = config.limits().row_bytes_max()},
+                       .metrics = std::make_shared<ImportMetrics>(metrics)});
   return program::Serve(program::SettingsOf(config),
                         {.services = {&service},
                          .permissions = DataPermissions(),
-                         .metrics = std::make_shared<prometheus::Registry>(),
+                         .metrics = metrics,
                          .audit = audit.get()});
 }
 

@@ -60,7 +60,8 @@ absl::Status Run(const v1::ServingConfig& config) {
   ASSIGN_OR_RETURN(
       const auto audit,
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
-  ASSIGN_OR_RETURN(const auto models, ServedModels::Open(*repository));
+  const auto metrics = std::make_shared<prometheus::Registry>();
+  ASSIGN_OR_RETURN(const auto models, ServedModels::Open(*repository, metrics));
   ASSIGN_OR_RETURN(const auto uploads,
                    transfer::UploadStore::Open(storage::PosixFileSystem(),
                                                folder + "/uploads",
@@ -68,7 +69,9 @@ absl::Status Run(const v1::ServingConfig& config) {
                                                transfer::LimitsOf(config)));
   const transfer::UploadSweeper sweeper(*uploads);
   ComputePool compute({.threads = ComputeThreads(config),
-                       .waiting_max = static_cast<std::size_t>(config.queue_max())});
+                       .waiting_max = static_cast<std::size_t>(config.queue_max())},
+                      SystemClock(),
+                      metrics);
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
   ServingService serving({.models = *models,
                           .compute = compute,
@@ -80,7 +83,7 @@ absl::Status Run(const v1::ServingConfig& config) {
   return program::Serve(program::SettingsOf(config),
                         {.services = {&serving, &inference},
                          .permissions = ServingPermissions(),
-                         .metrics = std::make_shared<prometheus::Registry>(),
+                         .metrics = metrics,
                          .audit = audit.get()});
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "millrace/training/v1/config.pb.h"
 
@@ -43,8 +44,11 @@ std::string WorkerProgram(const v1::TrainingConfig& config) {
                                  : config.worker();
 }
 
-ExecutorOptions OptionsOf(const v1::TrainingConfig& config, const std::string& folder) {
+ExecutorOptions OptionsOf(const v1::TrainingConfig& config,
+                          const std::string& folder,
+                          std::shared_ptr<prometheus::Registry> metrics) {
   ExecutorOptions options;
+  options.metrics = std::move(metrics);
   options.worker.program = WorkerProgram(config);
   options.worker.grace = std::chrono::seconds(config.worker_grace_seconds());
   options.folder = folder + "/runs";
@@ -68,7 +72,9 @@ absl::Status Run(const v1::TrainingConfig& config) {
       const auto audit,
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
   ASSIGN_OR_RETURN(const auto store, RunStore::Open(folder + "/runs.db", SystemClock()));
-  ASSIGN_OR_RETURN(const auto executor, RunExecutor::Start(*store, OptionsOf(config, folder)));
+  const auto metrics = std::make_shared<prometheus::Registry>();
+  ASSIGN_OR_RETURN(const auto executor,
+                   RunExecutor::Start(*store, OptionsOf(config, folder, metrics)));
   rpc::Pool pool(/*threads=*/4, /*queue_max=*/1024);
   ASSIGN_OR_RETURN(const auto channel,
                    rpc::MakeChannel(config.data_address(),
@@ -84,7 +90,7 @@ absl::Status Run(const v1::TrainingConfig& config) {
   return program::Serve(program::SettingsOf(config),
                         {.services = {&service},
                          .permissions = TrainingPermissions(),
-                         .metrics = std::make_shared<prometheus::Registry>(),
+                         .metrics = metrics,
                          .audit = audit.get(),
                          // Its runs' last events reach their watchers while the server drains.
                          .before_drain = [&executor] { executor->Stop(); }});

@@ -183,6 +183,7 @@ absl::StatusOr<v1::DatasetVersion> ImportCall::Import() {
         v1::DatasetVersion version,
         parts_.store.Put(
             dataset_, VersionOf(std::move(result), source, means.threads), stop_.get_token()));
+    parts_.metrics->Imported(version.row_count(), file->size());
     log::Info("dataset_imported",
               {{"dataset", version.name()},
                {"sha256", version.sha256()},

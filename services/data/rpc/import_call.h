@@ -21,6 +21,7 @@
 #include "services/data/import/import.h"
 #include "services/data/import/staged_file.h"
 #include "services/data/pipeline/pipeline.h"
+#include "services/data/rpc/import_metrics.h"
 #include "services/data/rpc/import_slots.h"
 #include "services/data/store/dataset_store.h"
 
@@ -44,6 +45,7 @@ struct ImportParts {
   Pipeline pipeline;
   int threads = 0;  // of one import; 0: one a core, at most 8
   csv::Limits csv_limits = {};
+  std::shared_ptr<ImportMetrics> metrics = std::make_shared<ImportMetrics>();
 };
 
 /// Takes messages one at a time: the next is read only when the one before is on disk, which is how

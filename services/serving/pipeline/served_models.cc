@@ -85,14 +85,19 @@ v1::PredictResponse HeadOf(const VersionRecord& record, const model::v1::BundleM
 
 }  // namespace
 
-ServedVersion::ServedVersion(const VersionRecord& record, LoadedModel model)
+ServedVersion::ServedVersion(const VersionRecord& record,
+                             LoadedModel model,
+                             std::shared_ptr<PredictionMetrics> metrics)
     : number_(record.number),
       model_(std::move(model)),
       predictor_(model_.manifest.schema(), model_.transformer, model_.plan, model_.loss),
-      head_(HeadOf(record, model_.manifest)) {}
+      head_(HeadOf(record, model_.manifest)),
+      metrics_(std::move(metrics), record.model, record.number) {}
 
-absl::StatusOr<std::unique_ptr<ServedModels>> ServedModels::Open(Repository& repository) {
-  std::unique_ptr<ServedModels> served(new ServedModels(repository));
+absl::StatusOr<std::unique_ptr<ServedModels>> ServedModels::Open(
+    Repository& repository,
+    const std::shared_ptr<prometheus::Registry>& metrics) {
+  std::unique_ptr<ServedModels> served(new ServedModels(repository, metrics));
   ASSIGN_OR_RETURN(const std::vector<VersionRecord> records, repository.Versions());
   ASSIGN_OR_RETURN(const auto routes, repository.Routes());
   std::map<std::string, Model> models;
@@ -119,7 +124,7 @@ ServedModels::Slot ServedModels::Load(const VersionRecord& record) const {
     return WithFix(Unavailable("{} is not ready: {}", name, Message(model.status())),
                    "upload the same bundle again, or route to another version");
   }
-  return std::make_shared<const ServedVersion>(record, *std::move(model));
+  return std::make_shared<const ServedVersion>(record, *std::move(model), metrics_);
 }
 
 std::shared_ptr<const ServedModels::Table> ServedModels::table() const {
@@ -213,7 +218,7 @@ absl::StatusOr<v1::ModelVersion> ServedModels::Add(const std::string& id,
   const auto slot = next.versions.find(record.number);
   if (slot == next.versions.end() || !slot->second.ok()) {
     next.versions.insert_or_assign(
-        record.number, std::make_shared<const ServedVersion>(record, std::move(loaded)));
+        record.number, std::make_shared<const ServedVersion>(record, std::move(loaded), metrics_));
     RETURN_IF_ERROR(
         Publish(id,
                 std::move(next),

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -15,21 +16,25 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <prometheus/registry.h>
 
 #include "millrace/serving/v1/serving_service.pb.h"
 
 #include "services/serving/load/loaded_model.h"
 #include "services/serving/load/repository.h"
+#include "services/serving/pipeline/prediction_metrics.h"
 #include "services/serving/predict/predictor.h"
 #include "services/serving/route/route.h"
 
 namespace millrace::serving {
 
-/// One version of a model as it serves. Immutable, thread-safe; lives as long as any request uses
-/// it.
+/// One version of a model as it serves. Immutable but for what it counts, thread-safe; lives as
+/// long as any request uses it.
 class ServedVersion {
  public:
-  ServedVersion(const VersionRecord& record, LoadedModel model);
+  ServedVersion(const VersionRecord& record,
+                LoadedModel model,
+                std::shared_ptr<PredictionMetrics> metrics);
   ServedVersion(const ServedVersion&) = delete;
   ServedVersion& operator=(const ServedVersion&) = delete;
 
@@ -40,11 +45,17 @@ class ServedVersion {
   /// What every answer of this version begins with: lineage, task and classes.
   [[nodiscard]] const v1::PredictResponse& head() const { return head_; }
 
+  /// Counts an answer to `rows` rows whose request arrived at `arrival`.
+  void Answered(std::int64_t rows, std::chrono::steady_clock::time_point arrival) const {
+    metrics_.Answered(rows, std::chrono::steady_clock::now() - arrival);
+  }
+
  private:
   std::int32_t number_;
   LoadedModel model_;
   Predictor predictor_;  // refers to model_
   v1::PredictResponse head_;
+  mutable VersionMetrics metrics_;
 };
 
 /// The models of a repository, loaded. Every version of the catalog is, whether its route names it
@@ -56,7 +67,11 @@ class ServedModels {
  public:
   /// Loads what the repository holds, which it does not own. A version that cannot be loaded is
   /// logged and answers UNAVAILABLE; the others serve.
-  static absl::StatusOr<std::unique_ptr<ServedModels>> Open(Repository& repository);
+  /// `metrics` gets what PredictionMetrics says.
+  static absl::StatusOr<std::unique_ptr<ServedModels>> Open(
+      Repository& repository,
+      const std::shared_ptr<prometheus::Registry>& metrics =
+          std::make_shared<prometheus::Registry>());
 
   /// The version for the next request for `models/{model}` or `models/{model}/versions/{version}`.
   /// INVALID_ARGUMENT, NOT_FOUND, or UNAVAILABLE for a version that could not be loaded.
@@ -123,7 +138,9 @@ class ServedModels {
   using Table =
       std::unordered_map<std::string, std::shared_ptr<const Model>, Hash, std::equal_to<>>;
 
-  explicit ServedModels(Repository& repository) : repository_(repository) {}
+  ServedModels(Repository& repository, const std::shared_ptr<prometheus::Registry>& metrics)
+      : repository_(repository),
+        metrics_(std::make_shared<PredictionMetrics>(metrics)) {}
 
   [[nodiscard]] std::shared_ptr<const Table> table() const;
   [[nodiscard]] std::shared_ptr<const Model> ModelOf(std::string_view id) const;
@@ -136,6 +153,7 @@ class ServedModels {
   void Swap(Table table);
 
   Repository& repository_;
+  const std::shared_ptr<PredictionMetrics> metrics_;
   std::mutex changing_;             // held by one change at a time
   mutable std::mutex table_mutex_;  // held for a pointer's copy only
   std::shared_ptr<const Table> table_ = std::make_shared<Table>();  // guarded by table_mutex_

@@ -5,7 +5,11 @@
 #include <list>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
 
 #include "common/status/check.h"
 #include "common/status/status.h"
@@ -57,7 +61,20 @@ absl::Status Full(absl::Status status) {
 }  // namespace
 
 struct ComputePool::State {
-  State(const ComputeLimits& most, const Clock& now) : limits(most), clock(now) {}
+  State(const ComputeLimits& most, const Clock& now, std::shared_ptr<prometheus::Registry> registry)
+      : limits(most),
+        clock(now),
+        metrics(std::move(registry)),
+        waiting_gauge(prometheus::BuildGauge()
+                          .Name("millrace_predictions_waiting")
+                          .Help("Requests that wait for a compute thread.")
+                          .Register(*metrics)
+                          .Add({})),
+        refused_counter(prometheus::BuildCounter()
+                            .Name("millrace_predictions_refused_total")
+                            .Help("Requests that were refused because they would wait too long.")
+                            .Register(*metrics)
+                            .Add({})) {}
 
   void Serve();
   void RunFirst(std::unique_lock<std::mutex>& lock);
@@ -70,8 +87,13 @@ struct ComputePool::State {
   [[nodiscard]] Microseconds Wait() const;
   [[nodiscard]] absl::Status Check(const ComputeDemand& demand) const;
 
+  void TellWaiting() { waiting_gauge.Set(static_cast<double>(waiting.size())); }
+
   const ComputeLimits limits;
   const Clock& clock;
+  const std::shared_ptr<prometheus::Registry> metrics;
+  prometheus::Gauge& waiting_gauge;
+  prometheus::Counter& refused_counter;
   mutable std::mutex mutex;
   std::condition_variable changed;
   // All guarded by mutex.
@@ -129,6 +151,7 @@ void ComputePool::State::RunFirst(std::unique_lock<std::mutex>& lock) {
   const Waiting first = waiting.front();
   const std::int64_t nanoseconds = NanosecondsOf(first.demand);
   waiting.pop_front();
+  TellWaiting();
   waiting_bytes -= first.demand.bytes;
   waiting_ns -= nanoseconds;
   ++running;
@@ -166,8 +189,10 @@ void ComputePool::State::Serve() {
   }
 }
 
-ComputePool::ComputePool(const ComputeLimits& limits, const Clock& clock)
-    : state_(std::make_unique<State>(limits, clock)) {
+ComputePool::ComputePool(const ComputeLimits& limits,
+                         const Clock& clock,
+                         const std::shared_ptr<prometheus::Registry>& metrics)
+    : state_(std::make_unique<State>(limits, clock, metrics)) {
   CHECK(limits.threads > 0 && limits.waiting_few > 0);
   for (int i = 0; i < limits.threads; ++i) {
     state_->threads.emplace_back([state = state_.get()] { state->Serve(); });
@@ -188,8 +213,12 @@ ComputePool::~ComputePool() {
 absl::Status ComputePool::Admit(ComputeWork& work, const ComputeDemand& demand) {
   {
     const std::lock_guard lock(state_->mutex);
-    RETURN_IF_ERROR(state_->Check(demand));
+    if (absl::Status refused = state_->Check(demand); !refused.ok()) {
+      state_->refused_counter.Increment();
+      return refused;
+    }
     state_->waiting.push_back({.work = &work, .demand = demand});
+    state_->TellWaiting();
     state_->waiting_bytes += demand.bytes;
     state_->waiting_ns += NanosecondsOf(demand);
   }
@@ -208,6 +237,7 @@ bool ComputePool::Remove(const ComputeWork& work) {
   state_->waiting_bytes -= found->demand.bytes;
   state_->waiting_ns -= NanosecondsOf(found->demand);
   state_->waiting.erase(found);
+  state_->TellWaiting();
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include <absl/status/status.h>
+#include <prometheus/registry.h>
 
 #include "common/clock/clock.h"
 
@@ -66,8 +67,12 @@ class ComputeWork {
 /// Thread-safe. No call waits for work.
 class ComputePool {
  public:
-  /// `clock` tells which deadlines have passed; it must outlive the pool.
-  explicit ComputePool(const ComputeLimits& limits, const Clock& clock = SystemClock());
+  /// `clock` tells which deadlines have passed; it must outlive the pool. `metrics` gets
+  /// `millrace_predictions_waiting` and `millrace_predictions_refused_total`.
+  explicit ComputePool(const ComputeLimits& limits,
+                       const Clock& clock = SystemClock(),
+                       const std::shared_ptr<prometheus::Registry>& metrics =
+                           std::make_shared<prometheus::Registry>());
 
   /// Runs everything that was admitted, then ends.
   ~ComputePool();

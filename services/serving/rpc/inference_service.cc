@@ -1,5 +1,6 @@
 #include "services/serving/rpc/inference_service.h"
 
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,7 @@ void AddMetadata(const std::string& name,
 absl::Status Infer(const ServedVersion& version,
                    std::int64_t rows_max,
                    const inference::ModelInferRequest& request,
+                   std::chrono::steady_clock::time_point arrival,
                    inference::ModelInferResponse& response) {
   thread_local std::vector<float> x;
   thread_local std::vector<float> answers;
@@ -46,6 +48,7 @@ absl::Status Infer(const ServedVersion& version,
   response.set_model_version(std::to_string(version.number()));
   response.set_id(request.id());
   AddOutput(output, rows, answers, response);
+  version.Answered(rows, arrival);
   return absl::OkStatus();
 }
 
@@ -114,6 +117,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
 grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerContext* context,
                                                        const inference::ModelInferRequest* request,
                                                        inference::ModelInferResponse* response) {
+  const auto arrival = std::chrono::steady_clock::now();
   auto version = models_.Find(request->model_name(), request->model_version());
   if (!version.ok()) {
     return rpc::Reply(*context, version.status());
@@ -124,8 +128,8 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerConte
                  compute_,
                  *request,
                  microseconds,
-                 [version = *std::move(version), rows_max = rows_max_, request, response] {
-                   return Infer(*version, rows_max, *request, *response);
+                 [version = *std::move(version), rows_max = rows_max_, request, arrival, response] {
+                   return Infer(*version, rows_max, *request, arrival, *response);
                  });
 }
 

@@ -1,5 +1,6 @@
 #include "services/serving/rpc/serving_service.h"
 
+#include <chrono>
 #include <utility>
 
 #include "common/rpc/access.h"
@@ -16,14 +17,17 @@ namespace {
 // A response keeps what its last call left (MessagePool), so the head is mostly there already.
 absl::Status Answer(const ServedVersion& version,
                     const v1::PredictRequest& request,
+                    std::chrono::steady_clock::time_point arrival,
                     v1::PredictResponse& response) {
   const model::v1::Lineage& lineage = version.head().lineage();
   if (response.lineage().model_version() != lineage.model_version() ||
       response.lineage().bundle_sha256() != lineage.bundle_sha256()) {
     response = version.head();
   }
-  return version.predictor().Predict(
-      request.columns(), request.rows(), *response.mutable_predictions());
+  RETURN_IF_ERROR(version.predictor().Predict(
+      request.columns(), request.rows(), *response.mutable_predictions()));
+  version.Answered(request.rows_size(), arrival);
+  return absl::OkStatus();
 }
 
 absl::Status CheckRowCount(std::int64_t rows, std::int64_t rows_max) {
@@ -114,6 +118,7 @@ grpc::ServerUnaryReactor* ServingService::DeleteModelVersion(
 grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* context,
                                                   const v1::PredictRequest* request,
                                                   v1::PredictResponse* response) {
+  const auto arrival = std::chrono::steady_clock::now();
   auto version = parts_.models.Find(request->model());
   if (!version.ok()) {
     return rpc::Reply(*context, version.status());
@@ -128,8 +133,8 @@ grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* c
                  parts_.compute,
                  *request,
                  microseconds,
-                 [version = *std::move(version), request, response] {
-                   return Answer(*version, *request, *response);
+                 [version = *std::move(version), request, arrival, response] {
+                   return Answer(*version, *request, arrival, *response);
                  });
 }
 

@@ -98,6 +98,7 @@ absl::Status RunExecutor::TakeUp() {
   ASSIGN_OR_RETURN(const std::vector<Run> cancelling, store_.InState(Run::STATE_CANCELLING));
   for (const Run& run : cancelling) {
     RETURN_IF_ERROR(store_.Move(run.name(), Run::STATE_CANCELLED).status());
+    metrics_.RunEnded(Run::STATE_CANCELLED);
   }
   std::set<std::int64_t> numbers;
   ASSIGN_OR_RETURN(const std::vector<Run> running, store_.InState(Run::STATE_RUNNING));
@@ -112,6 +113,7 @@ absl::Status RunExecutor::TakeUp() {
   for (const Run& run : queued) {
     waiting_.push_back(run.name());
   }
+  TellQueue();
   RemoveOthers(options_.folder, numbers);
   return absl::OkStatus();
 }
@@ -134,6 +136,7 @@ absl::StatusOr<Run> RunExecutor::Create(Run run, const std::string& request_id) 
   }
   ASSIGN_OR_RETURN(Run added, store_.Add(std::move(run), request_id));
   waiting_.push_back(added.name());
+  TellQueue();
   changed_.notify_one();
   return added;
 }
@@ -162,11 +165,14 @@ absl::StatusOr<Run> RunExecutor::Cancel(const std::string& name) {
 // Requires: mutex_ is held.
 absl::StatusOr<Run> RunExecutor::CancelWaiting(const Run& run) {
   std::erase(waiting_, run.name());
+  TellQueue();
   if (run.state() == Run::STATE_RUNNING) {  // an earlier service had started it
     RETURN_IF_ERROR(store_.Move(run.name(), Run::STATE_CANCELLING).status());
     RemoveFolderOf(run.name());
   }
-  return store_.Move(run.name(), Run::STATE_CANCELLED);
+  ASSIGN_OR_RETURN(Run cancelled, store_.Move(run.name(), Run::STATE_CANCELLED));
+  metrics_.RunEnded(Run::STATE_CANCELLED);
+  return cancelled;
 }
 
 void RunExecutor::Stop() {
@@ -195,6 +201,7 @@ void RunExecutor::Work() {
     }
     const std::string name = waiting_.front();
     waiting_.pop_front();
+    TellQueue();
     const absl::Status running = MakeRunning(name);
     if (!running.ok()) {
       // It stays as it is in the store and is taken up at the next start.
@@ -202,6 +209,7 @@ void RunExecutor::Work() {
       continue;
     }
     const std::stop_token stop = executing_[name].get_token();
+    TellQueue();
     lock.unlock();
     Execute(name, stop);
   }
@@ -221,6 +229,7 @@ void RunExecutor::Execute(const std::string& name, const std::stop_token& stop) 
   {
     const std::lock_guard lock(mutex_);
     executing_.erase(name);
+    TellQueue();
     run = Finish(name, end);
   }
   if (!run.ok()) {
@@ -232,6 +241,7 @@ void RunExecutor::Execute(const std::string& name, const std::stop_token& stop) 
     log::Info("run goes on at the next start", {{"run", name}});
     return;
   }
+  metrics_.RunEnded(run->state());
   log::Info("run ended",
             {{"run", name},
              {"state", std::string(StateName(run->state()))},
@@ -253,6 +263,7 @@ absl::StatusOr<WorkerEnd> RunExecutor::RunToItsEnd(const std::string& name,
     if (!HasCrashed(end) || stop.stop_requested() || idle_starts == kIdleStartsMax) {
       return end;
     }
+    metrics_.WorkerCrashed();
     log::Warning("worker crashed", {{"run", name}, {"how", end->process}});
     RETURN_IF_ERROR(store_.Append(
         name, {NoteOf(fmt::format("the worker {} and is started again", end->process))}));
@@ -295,6 +306,9 @@ absl::Status RunExecutor::Take(const std::string& name,
                                std::vector<v1::WorkerReport> reports,
                                Progress& progress) {
   for (const v1::WorkerReport& report : reports) {
+    if (report.epoch().epoch() > progress.epoch) {
+      metrics_.EpochEnded();
+    }
     progress.epoch = std::max(progress.epoch, report.epoch().epoch());
     progress.step = std::max(progress.step, report.checkpoint().step());
   }
@@ -323,6 +337,11 @@ absl::StatusOr<Run> RunExecutor::Finish(const std::string& name,
   }
   return store_.Move(
       name, Run::STATE_FAILED, [&](Run& failed) { failed.set_failure(FailureOf(end)); });
+}
+
+// Requires: mutex_ is held, or no thread runs yet.
+void RunExecutor::TellQueue() {
+  metrics_.SetQueue(waiting_.size(), executing_.size());
 }
 
 void RunExecutor::RemoveFolderOf(const std::string& name) {

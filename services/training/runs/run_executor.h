@@ -16,11 +16,13 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <prometheus/registry.h>
 
 #include "millrace/security/v1/security.pb.h"
 #include "millrace/training/v1/training_service.pb.h"
 #include "millrace/training/v1/worker.pb.h"
 
+#include "services/training/runs/run_metrics.h"
 #include "services/training/runs/run_store.h"
 #include "services/training/runs/worker_process.h"
 
@@ -52,6 +54,9 @@ struct ExecutorOptions {
   // What protects a worker's calls to data and serving: files of TLS and of the bearer token.
   security::v1::Tls tls = {};
   std::string token_file = {};
+
+  // Gets what RunMetrics says.
+  std::shared_ptr<prometheus::Registry> metrics = std::make_shared<prometheus::Registry>();
 };
 
 /// Starts of a run's worker, one after the other, that may end with a crash and have brought
@@ -89,7 +94,8 @@ class RunExecutor {
  private:
   RunExecutor(RunStore& store, ExecutorOptions options)
       : store_(store),
-        options_(std::move(options)) {}
+        options_(std::move(options)),
+        metrics_(options_.metrics) {}
 
   // How far a run has come while this executor was at it.
   struct Progress {
@@ -112,9 +118,11 @@ class RunExecutor {
                     Progress& progress);
   absl::StatusOr<v1::Run> Finish(const std::string& name, const absl::StatusOr<WorkerEnd>& end);
   void RemoveFolderOf(const std::string& name);
+  void TellQueue();
 
   RunStore& store_;
   const ExecutorOptions options_;
+  RunMetrics metrics_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::string> waiting_;                    // guarded by mutex_

@@ -81,6 +81,23 @@ TEST_F(CallObserverTest, CountsAndTimesCallsByMethodAndCode) {
   EXPECT_THAT(text, HasSubstr("millrace_calls_in_flight{" + method + "} 0"));
 }
 
+TEST_F(CallObserverTest, CountsTheBytesThatItSends) {
+  WithServer([](inference::GRPCInferenceService::Stub& stub) {
+    for (int i = 0; i < 2; ++i) {
+      grpc::ClientContext context;
+      inference::ModelInferRequest request;
+      request.set_id(std::string(1'000, 'x'));  // EchoService answers with it
+      inference::ModelInferResponse response;
+      EXPECT_TRUE(stub.ModelInfer(&context, request, &response).ok());
+      EXPECT_EQ(response.id(), request.id());
+    }
+  });
+  // The id, its tag and its length, twice.
+  EXPECT_THAT(Text(),
+              HasSubstr("millrace_sent_bytes_total{"
+                        R"(method="inference.GRPCInferenceService/ModelInfer"} 2006)"));
+}
+
 TEST_F(CallObserverTest, WritesALineForWhatChangesSomethingAndForWhatFails) {
   log::Start("test");
   testing::internal::CaptureStderr();

@@ -7,6 +7,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
 
 #include "common/status/status.h"
 #include "tests/unit/services/serving/rpc/blocker.h"
@@ -16,6 +17,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -56,7 +58,9 @@ class Note final : public ComputeWork {
 
 class ComputePoolTest : public testing::Test {
  protected:
-  void Open(const ComputeLimits& limits) { pool_.emplace(limits, clock_); }
+  void Open(const ComputeLimits& limits) { pool_.emplace(limits, clock_, metrics_); }
+
+  std::string Metrics() { return prometheus::TextSerializer().Serialize(metrics_->Collect()); }
 
   // New work that is admitted or not.
   absl::Status Admit(const ComputeDemand& demand) {
@@ -74,6 +78,7 @@ class ComputePoolTest : public testing::Test {
   }
 
   SetClock clock_;
+  std::shared_ptr<prometheus::Registry> metrics_ = std::make_shared<prometheus::Registry>();
   std::atomic<int> turns_ = 0;
   std::deque<Note> notes_;
   std::optional<ComputePool> pool_;
@@ -103,6 +108,23 @@ TEST_F(ComputePoolTest, TakesAsMuchWorkAsMayWaitAndNoMore) {
     ASSERT_TRUE(Admit({.microseconds = 60}).ok()) << i;
   }
   ExpectRefused({.microseconds = 60}, "the queue is full: 10 requests wait");
+}
+
+TEST_F(ComputePoolTest, TellsWhatWaitsAndWhatWasRefused) {
+  Open({.threads = 1, .waiting_max = 1});
+  {
+    const Blocker blocker(*pool_);
+    ASSERT_TRUE(Admit({.microseconds = 60}).ok());
+    EXPECT_THAT(Metrics(), HasSubstr("millrace_predictions_waiting 1"));
+    EXPECT_FALSE(Admit({.microseconds = 60}).ok());
+    EXPECT_TRUE(pool_->Remove(notes_.front()));
+    EXPECT_THAT(Metrics(), HasSubstr("millrace_predictions_waiting 0"));
+    ASSERT_TRUE(Admit({.microseconds = 60}).ok());
+  }
+  EXPECT_TRUE(notes_.back().Result().ok());
+  EXPECT_THAT(Metrics(),
+              AllOf(HasSubstr("millrace_predictions_waiting 0"),
+                    HasSubstr("millrace_predictions_refused_total 1")));
 }
 
 TEST_F(ComputePoolTest, TakesAsManyBytesAsMayWaitAndNoMore) {

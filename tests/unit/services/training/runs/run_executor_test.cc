@@ -15,6 +15,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <google/protobuf/util/delimited_message_util.h>
 #include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
 #include <sys/wait.h>
 
 #include "common/status/status.h"
@@ -28,6 +29,7 @@
 namespace millrace::training {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using v1::RunEvent;
@@ -104,6 +106,10 @@ class RunExecutorTest : public testing::Test {
   v1::Run AwaitEnd(const std::string& name) {
     Await(name, [&] { return IsTerminal(store_->Get(name)->state()); });
     return *store_->Get(name);
+  }
+
+  std::string Metrics() {
+    return prometheus::TextSerializer().Serialize(options_.metrics->Collect());
   }
 
   std::vector<RunEvent> EventsOf(const std::string& name) {
@@ -305,6 +311,40 @@ TEST_F(RunExecutorTest, SeveralWorkersRunAtOnce) {
   EXPECT_EQ(store_->Get(second)->state(), v1::Run::STATE_RUNNING);
 }
 
+TEST_F(RunExecutorTest, TellsWhatRunsWaitExecuteAndEnd) {
+  worker_.AtStart(1).SaysEpoch(1).SaysEpoch(2).Crashes().EndOfStart();
+  worker_.AtStart(2)
+      .SaysEpoch(1)
+      .SaysEpoch(2)
+      .SaysEpoch(3)
+      .SaysResult()
+      .Does("exit 0")
+      .EndOfStart();
+  worker_.SaysNote("working").GoesOn();
+  Start();
+  AwaitEnd(Create());
+  const std::string executing = Create();
+  const std::string waiting = Create();
+  AwaitNote(executing);
+
+  EXPECT_THAT(Metrics(),
+              AllOf(HasSubstr("millrace_runs_waiting 1"),
+                    HasSubstr("millrace_runs_executing 1"),
+                    HasSubstr("millrace_run_epochs_total 3"),
+                    HasSubstr("millrace_worker_crashes_total 1"),
+                    HasSubstr(R"(millrace_runs_ended_total{state="succeeded"} 1)"),
+                    HasSubstr(R"(millrace_runs_ended_total{state="failed"} 0)")));
+
+  ASSERT_TRUE(executor_->Cancel(waiting).ok());
+  ASSERT_TRUE(executor_->Cancel(executing).ok());
+  AwaitEnd(executing);
+  executor_.reset();
+  EXPECT_THAT(Metrics(),
+              AllOf(HasSubstr("millrace_runs_waiting 0"),
+                    HasSubstr("millrace_runs_executing 0"),
+                    HasSubstr(R"(millrace_runs_ended_total{state="cancelled"} 2)")));
+}
+
 TEST_F(RunExecutorTest, ARunningRunIsCancelledThroughItsWorker) {
   worker_.SaysNote("working").GoesOn();
   Start();
@@ -414,7 +454,8 @@ TEST_F(RunExecutorTest, AFailureOfItsOwnIsOneWhileTheServiceStopsToo) {
   std::ofstream stream(path, std::ios::binary);
   google::protobuf::util::SerializeDelimitedToOstream(failure, &stream);
   stream.close();
-  worker_.Does("trap \"cat '" + path + "'; exit 0\" TERM").SaysNote("working");
+  // A child that is just being made may miss the group's signal, and would keep the pipe open.
+  worker_.Does("trap \"cat '" + path + "'; kill \\$!; exit 0\" TERM").SaysNote("working");
   worker_.Does("tail -f /dev/null & wait");
   Start();
   const std::string name = Create();
