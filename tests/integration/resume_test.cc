@@ -9,6 +9,7 @@
 #include <sstream>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -54,11 +55,38 @@ class ResumeTest : public LocalServicesTest {
  protected:
   static std::string UploadsOf(Service service) { return services().folder(service) + "/uploads"; }
 
-  static bool IsUploading(Service service) {
+  static int CountOf(Service service, std::string_view extension) {
+    int count = 0;
     for (const auto& entry : std::filesystem::directory_iterator(UploadsOf(service))) {
-      if (entry.path().extension() == ".upload") {
+      count += entry.path().extension() == extension ? 1 : 0;
+    }
+    return count;
+  }
+
+  static bool IsUploading(Service service) { return CountOf(service, ".upload") > 0; }
+
+  // What the journal of the upload says beyond its beginning.
+  static int AcknowledgedLines() {
+    int lines = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(UploadsOf(Service::kData))) {
+      if (entry.path().extension() == ".journal") {
+        std::ifstream journal(entry.path());
+        for (std::string line; std::getline(journal, line);) {
+          ++lines;
+        }
+      }
+    }
+    return lines - 2;
+  }
+
+  // Whether it has happened in time.
+  static bool Await(const std::function<bool()>& happened) {
+    const auto give_up = std::chrono::steady_clock::now() + kCallMax;
+    while (std::chrono::steady_clock::now() < give_up) {
+      if (happened()) {
         return true;
       }
+      std::this_thread::yield();
     }
     return false;
   }
@@ -74,7 +102,7 @@ class ImportResumeTest : public ResumeTest {
     }
   }
 
-  ~ImportResumeTest() override { std::filesystem::remove(path_); }
+  void TearDown() override { std::filesystem::remove(path_); }
 
   // What the command line does, with what it says going to `told`.
   absl::StatusOr<data::v1::DatasetVersion> Import(const std::string& dataset,
@@ -98,8 +126,11 @@ TEST_F(ImportResumeTest, ADataServiceThatIsKilledUnderAnImportGetsOnlyTheRest) {
   const auto unbroken = Import("unbroken", quiet);
   ASSERT_TRUE(unbroken.ok()) << unbroken.status();
 
-  // 21 chunks of 1 MiB.
-  Trigger told("  91 %", [] { Require(services().KillAndRestart(Service::kData)); });
+  // At 21 chunks of 1 MiB, and when the first 8 are on the medium.
+  Trigger told("  91 %", [] {
+    EXPECT_TRUE(Await([] { return AcknowledgedLines() >= 1; }));
+    Require(services().KillAndRestart(Service::kData));
+  });
   const auto broken = Import("broken", told);
   Reconnect();
 
@@ -121,18 +152,7 @@ TEST_F(ImportResumeTest, ADataServiceThatIsKilledUnderItsPipelineNeedsOnlyTheClo
   std::thread killer;
   Trigger told(" 100 %", [&] {
     killer = std::thread([] {
-      const auto give_up = std::chrono::steady_clock::now() + kCallMax;
-      const auto has_scratch = [] {
-        for (const auto& entry : std::filesystem::directory_iterator(UploadsOf(Service::kData))) {
-          if (entry.path().extension() == ".part") {
-            return true;
-          }
-        }
-        return false;
-      };
-      while (!has_scratch() && std::chrono::steady_clock::now() < give_up) {
-        std::this_thread::yield();
-      }
+      EXPECT_TRUE(Await([] { return CountOf(Service::kData, ".part") > 0; }));
       Require(services().KillAndRestart(Service::kData));
     });
   });
@@ -151,11 +171,7 @@ TEST_F(ResumeTest, AServingServiceThatIsKilledUnderAPublishGetsItsVersion) {
   auto request = LongRun("published");
   request.mutable_spec()->set_epochs(2);
   const auto run = Call(clients().training(), &TrainingStub::CreateRun, request).value();
-  const auto give_up = std::chrono::steady_clock::now() + kCallMax;
-  while (!IsUploading(Service::kServing) && std::chrono::steady_clock::now() < give_up) {
-    std::this_thread::yield();
-  }
-  ASSERT_TRUE(IsUploading(Service::kServing));
+  ASSERT_TRUE(Await([] { return IsUploading(Service::kServing); }));
   Require(services().KillAndRestart(Service::kServing));
   Reconnect();
 

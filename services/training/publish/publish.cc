@@ -46,14 +46,13 @@ absl::StatusOr<ModelVersion> Publish(serving::v1::ServingService::StubInterface&
       context.AddMetadata("x-request-id", options.request_id);
     }
   };
-  const absl::StatusOr<ModelVersion> version =
-      transfer::SendUpload(std::move(call),
-                           source,
-                           {.timeout = options.timeout,
-                            .attempts_max = kAttemptsMax,
-                            .first_wait = options.first_wait,
-                            .prepare = prepare},
-                           stop);
+  absl::StatusOr<ModelVersion> version = transfer::SendUpload(std::move(call),
+                                                              source,
+                                                              {.timeout = options.timeout,
+                                                               .attempts_max = kAttemptsMax,
+                                                               .first_wait = options.first_wait,
+                                                               .prepare = prepare},
+                                                              stop);
   if (version.ok()) {
     return version;
   }

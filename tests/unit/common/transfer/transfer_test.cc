@@ -34,10 +34,10 @@ v1::Close CloseOf(std::int64_t size, std::string_view sha256) {
 class TransferTest : public testing::Test {
  protected:
   Receiver ReceiverOf(std::int64_t size_bytes_max) {
-    return Receiver(size_bytes_max, [this](std::string_view bytes) {
-      received_ += bytes;
-      return absl::OkStatus();
-    });
+    return {size_bytes_max, [this](std::string_view bytes) {
+              received_ += bytes;
+              return absl::OkStatus();
+            }};
   }
 
   std::string received_;

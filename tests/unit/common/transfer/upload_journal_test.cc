@@ -57,7 +57,11 @@ TEST(UploadJournalTest, WhatFollowsADamagedLineDoesNotCount) {
                                     std::string("99999999999999999999 1\n"),
                                     std::string(14, '\0') + "\n",
                                     std::string("\n")}) {
-    const auto journal = ParseJournal(kHead + "7 1700000000\n" + damage + "13 1700000002\n");
+    std::string text = kHead;
+    text += "7 1700000000\n";
+    text += damage;
+    text += "13 1700000002\n";
+    const auto journal = ParseJournal(text);
     ASSERT_TRUE(journal.ok()) << damage;
     EXPECT_EQ(journal->last.received_bytes, 7) << damage;
   }
