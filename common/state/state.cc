@@ -63,7 +63,7 @@ std::string NeededBy(const std::vector<std::string>& names) {
 absl::Status VerifyBlobs(const BlobStore& blobs, const BlobUses& uses, StateReport& report) {
   for (const auto& [sha256, names] : uses) {
     ++report.blobs;
-    const absl::Status status = blobs.Verify(sha256);
+    absl::Status status = blobs.Verify(sha256);
     if (status.ok()) {
       continue;
     }

@@ -132,27 +132,27 @@ struct PowerLossCatalogs::Calls {
   }
 
   static int Open(sqlite3_vfs* vfs, const char* path, sqlite3_file* to, int flags, int* got) {
-    static const sqlite3_io_methods kMethods = {1,
-                                                Close,
-                                                Read,
-                                                Write,
-                                                Truncate,
-                                                Sync,
-                                                FileSize,
-                                                Lock,
-                                                Lock,
-                                                CheckReservedLock,
-                                                FileControl,
-                                                SectorSize,
-                                                DeviceCharacteristics,
-                                                nullptr,
-                                                nullptr,
-                                                nullptr,
-                                                nullptr,
-                                                nullptr,
-                                                nullptr};
+    static const sqlite3_io_methods methods = {1,
+                                               Close,
+                                               Read,
+                                               Write,
+                                               Truncate,
+                                               Sync,
+                                               FileSize,
+                                               Lock,
+                                               Lock,
+                                               CheckReservedLock,
+                                               FileControl,
+                                               SectorSize,
+                                               DeviceCharacteristics,
+                                               nullptr,
+                                               nullptr,
+                                               nullptr,
+                                               nullptr,
+                                               nullptr,
+                                               nullptr};
     auto* const handle = std::construct_at(static_cast<Handle*>(to));
-    handle->pMethods = &kMethods;
+    handle->pMethods = &methods;
     handle->catalogs = &CatalogsOf(vfs);
     handle->path = path == nullptr ? "" : path;
     const bool is_main = (static_cast<unsigned>(flags) & SQLITE_OPEN_MAIN_DB) != 0U;

@@ -122,6 +122,18 @@ absl::StatusOr<std::int64_t> PlaceOf(const std::string& token) {
   return place;
 }
 
+// Inside a transaction.
+absl::Status PutUses(const std::set<std::string>& blobs,
+                     const storage::DatabaseValue& place,
+                     storage::Database& database) {
+  for (const std::string& sha256 : blobs) {
+    RETURN_IF_ERROR(
+        database.Query("INSERT INTO blob_use (sha256, place) VALUES (?, ?)", {sha256, place})
+            .status());
+  }
+  return absl::OkStatus();
+}
+
 template <typename Message>
 absl::StatusOr<Message> Parse(const std::string& bytes, std::string_view what) {
   Message message;
@@ -264,13 +276,7 @@ absl::StatusOr<DatasetStore::Row> DatasetStore::PutRow(const std::string& datase
                           row.details_sha256,
                           row.create_time_us,
                           Blob{Serialize(summary)}}));
-    for (const std::string& sha256 : blobs.all) {
-      RETURN_IF_ERROR(database_
-                          ->Query("INSERT INTO blob_use (sha256, place) VALUES (?, ?)",
-                                  {sha256, places.at(0).at(0)})
-                          .status());
-    }
-    return absl::OkStatus();
+    return PutUses(blobs.all, places.at(0).at(0), *database_);
   });
   RETURN_IF_ERROR(status);
   return row;
@@ -536,9 +542,7 @@ absl::Status DatasetStore::RemoveUnused(const std::set<std::string>& candidates)
   for (const std::string& sha256 : candidates) {
     ASSIGN_OR_RETURN(const auto uses,
                      database_->Query("SELECT 1 FROM blob_use WHERE sha256 = ? LIMIT 1", {sha256}));
-    if (uses.empty()) {
-      RETURN_IF_ERROR(blobs_->Remove(sha256));
-    }
+    RETURN_IF_ERROR(uses.empty() ? blobs_->Remove(sha256) : absl::OkStatus());
   }
   return absl::OkStatus();
 }
