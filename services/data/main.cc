@@ -1,5 +1,6 @@
 // millrace-data: the composition root.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -45,8 +46,8 @@ absl::Status Check(const v1::DataConfig& config) {
   }
   RETURN_IF_ERROR(
       program::CheckRange("upload_bytes_max", config.upload_bytes_max(), 1, std::int64_t{1} << 40));
-  RETURN_IF_ERROR(
-      program::CheckRange("upload_expire_hours", config.upload_expire_hours(), 1, 30 * 24));
+  RETURN_IF_ERROR(program::CheckRange(
+      "upload_expire_hours", config.upload_expire_hours(), 1, std::int64_t{30} * 24));
   return program::CheckRange("import_threads", config.import_threads(), 1, 64);
 }
 

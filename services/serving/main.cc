@@ -1,6 +1,7 @@
 // millrace-serving: the composition root.
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -47,7 +48,8 @@ absl::Status Check(const v1::ServingConfig& config) {
   RETURN_IF_ERROR(
       CheckRange("upload_bytes_max", config.upload_bytes_max(), 1, std::int64_t{1} << 40));
   RETURN_IF_ERROR(CheckRange("compute_threads", config.compute_threads(), 1, 256));
-  RETURN_IF_ERROR(CheckRange("upload_expire_hours", config.upload_expire_hours(), 1, 30 * 24));
+  RETURN_IF_ERROR(
+      CheckRange("upload_expire_hours", config.upload_expire_hours(), 1, std::int64_t{30} * 24));
   RETURN_IF_ERROR(CheckRange("queue_max", config.queue_max(), 1, 1'000'000));
   if (!network::kernels::Supported()) {
     return FailedPrecondition("this machine has no AVX2 and FMA, which the kernels need");
