@@ -200,13 +200,15 @@ class GrpcServer final : public Server {
 std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
 GrpcServer::Interceptors(const ServerOptions& options) {
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
-  if (options.metrics != nullptr) {
-    observer_ = std::make_unique<CallObserver>(*options.metrics, options.permissions);
-    creators.push_back(observer_->Creator());
-  }
+  // The audit first: it reads an answer that the observer serializes, and may turn it into an error
+  // that the observer is to count.
   if (options.audit != nullptr) {
     audit_ = std::make_unique<CallAudit>(*options.audit, options.permissions);
     creators.push_back(audit_->Creator());
+  }
+  if (options.metrics != nullptr) {
+    observer_ = std::make_unique<CallObserver>(*options.metrics, options.permissions);
+    creators.push_back(observer_->Creator());
   }
   return creators;
 }

@@ -1,5 +1,6 @@
 // millrace-data: the composition root.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 

@@ -1,6 +1,7 @@
 // millrace-serving: the composition root.
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>

@@ -8,6 +8,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
 
 #include "common/clock/clock.h"
 #include "common/rpc/request_id.h"
@@ -41,8 +42,9 @@ class CallAuditTest : public testing::Test {
   grpc::Status Call(storage::FileSystem& files) {
     const auto log = audit::AuditLog::Open(files, SystemClock(), folder_.path());
     EXPECT_TRUE(log.ok()) << log.status();
-    const auto server =
-        Server::Start({.permissions = OnlyInferChanges(), .audit = log->get()}, {&service_});
+    const auto server = Server::Start(
+        {.permissions = OnlyInferChanges(), .metrics = &metrics_, .audit = log->get()},
+        {&service_});
     EXPECT_TRUE(server.ok()) << server.status();
     const auto stub = inference::GRPCInferenceService::NewStub((*server)->InProcessChannel());
     grpc::ClientContext live;
@@ -63,6 +65,7 @@ class CallAuditTest : public testing::Test {
   }
 
   storage::TemporaryFolder folder_;
+  prometheus::Registry metrics_;
   EchoService service_;
 };
 
@@ -84,6 +87,9 @@ TEST_F(CallAuditTest, ALogThatCannotBeWrittenFailsTheCall) {
 
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_THAT(status.error_message(), HasSubstr("the audit log cannot be written"));
+  EXPECT_THAT(prometheus::TextSerializer().Serialize(metrics_.Collect()),
+              HasSubstr(R"(millrace_calls_total{code="UNAVAILABLE",)"
+                        R"(method="inference.GRPCInferenceService/ModelInfer"} 1)"));
 }
 
 TEST(ResourceOfTest, IsTheNameInTheMessageOrItsHeader) {

@@ -54,7 +54,8 @@ TEST_F(PredictionMetricsTest, AThousandVersionsDoNotMakeAThousandSeries) {
   }
   const std::string text = Text();
   std::size_t count = 0;
-  for (std::size_t at = 0; (at = text.find("\nmillrace_prediction_rows_total{", at)) != text.npos;
+  for (std::size_t at = 0;
+       (at = text.find("\nmillrace_prediction_rows_total{", at)) != std::string::npos;
        ++at) {
     ++count;
   }

@@ -454,9 +454,9 @@ TEST_F(RunExecutorTest, AFailureOfItsOwnIsOneWhileTheServiceStopsToo) {
   std::ofstream stream(path, std::ios::binary);
   google::protobuf::util::SerializeDelimitedToOstream(failure, &stream);
   stream.close();
-  // A child that is just being made may miss the group's signal, and would keep the pipe open.
-  worker_.Does("trap \"cat '" + path + "'; kill \\$!; exit 0\" TERM").SaysNote("working");
-  worker_.Does("tail -f /dev/null & wait");
+  // In short steps: a shell that begins to wait may miss the signal, and so may its new child.
+  worker_.Does("trap \"cat '" + path + "'; exit 0\" TERM").SaysNote("working");
+  worker_.Does("while :; do sleep 0.01; done");
   Start();
   const std::string name = Create();
   AwaitNote(name);
