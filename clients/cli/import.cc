@@ -1,10 +1,6 @@
 #include "clients/cli/import.h"
 
-#include <cerrno>
-#include <cstdint>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <utility>
 
@@ -17,10 +13,10 @@
 #include "millrace/transfer/v1/transfer.pb.h"
 
 #include "clients/cli/connection.h"
-#include "clients/cli/console.h"
 #include "clients/cli/input_file.h"
 #include "clients/cli/progress.h"
 #include "clients/cli/reference.h"
+#include "clients/cli/sending.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
 #include "common/status/status.h"
@@ -35,20 +31,6 @@ using data::v1::ImportDatasetRequest;
 using data::v1::ImportHeader;
 
 using Call = transfer::UploadCall<ImportDatasetRequest, DatasetVersion>;
-
-absl::StatusOr<std::string> ReadAt(std::ifstream& stream,
-                                   std::int64_t offset,
-                                   std::int64_t bytes_max) {
-  std::string bytes(static_cast<std::size_t>(bytes_max), '\0');
-  stream.clear();  // of the end that was read before
-  stream.seekg(offset);
-  stream.read(bytes.data(), bytes_max);
-  if (stream.bad()) {
-    return DataLoss("reading the file failed: {}", std::strerror(errno));
-  }
-  bytes.resize(static_cast<std::size_t>(stream.gcount()));
-  return bytes;
-}
 
 Call CallOf(DataStub& stub, const ImportHeader& header, const std::string& path) {
   Call call{
@@ -66,23 +48,6 @@ Call CallOf(DataStub& stub, const ImportHeader& header, const std::string& path)
   return call;
 }
 
-transfer::UploadOptions OptionsOf(Console& console, Progress& progress) {
-  return {
-      .timeout = kTransferMax,
-      .prepare = [](grpc::ClientContext& context) { context.set_wait_for_ready(false); },
-      .on_sent = [&](std::int64_t sent) { progress.Update(sent, SpellBytes(sent)); },
-      .on_closed = [&] { console.Redraw("reading, cleaning and splitting"); },
-      .on_break =
-          [&](const absl::Status& why) {
-            console.Note(fmt::format("the upload broke off: {}; trying to go on", Message(why)));
-          },
-      .on_resume =
-          [&](std::int64_t offset) {
-            console.Note(offset == 0 ? "sending it again from its start"
-                                     : "going on after " + SpellBytes(offset));
-          }};
-}
-
 }  // namespace
 
 absl::StatusOr<DatasetVersion> ImportFile(Shell& shell,
@@ -90,13 +55,13 @@ absl::StatusOr<DatasetVersion> ImportFile(Shell& shell,
                                           const ImportHeader& header) {
   ASSIGN_OR_RETURN(InputFile input, OpenInput(path, "a CSV file"));
   ASSIGN_OR_RETURN(DataStub* const stub, shell.connection.Data());
-  const auto source = [&input](std::int64_t offset, std::int64_t bytes_max) {
-    return ReadAt(input.stream, offset, bytes_max);
-  };
   Progress progress(shell.console, "importing " + ShortName(header.dataset()), input.size_bytes);
   const std::stop_token& stop = shell.connection.stop();
-  absl::StatusOr<DatasetVersion> version = transfer::SendUpload(
-      CallOf(*stub, header, path), source, OptionsOf(shell.console, progress), stop);
+  absl::StatusOr<DatasetVersion> version =
+      transfer::SendUpload(CallOf(*stub, header, path),
+                           SourceOf(input),
+                           SendingOptions(shell, progress, "reading, cleaning and splitting"),
+                           stop);
   if (absl::IsCancelled(version.status()) && stop.stop_requested()) {
     return WithFix(Cancelled("interrupted"),
                    "'millrace dataset ls' shows whether the file was imported");

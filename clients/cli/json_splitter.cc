@@ -61,7 +61,7 @@ absl::Status JsonSplitter::Take(char c, std::deque<std::string>& objects) {
   line_ += c == '\n' ? 1 : 0;
   if (depth_ == 0) {
     RETURN_IF_ERROR(TakeBetween(c));
-    object_ = depth_ > 0 ? "{" : "";
+    object_.append(static_cast<std::size_t>(depth_), c);  // the brace that opens it
     return absl::OkStatus();
   }
   object_ += c;

@@ -1,7 +1,5 @@
 #include "clients/cli/upload.h"
 
-#include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -16,10 +14,9 @@
 #include "clients/cli/input_file.h"
 #include "clients/cli/progress.h"
 #include "clients/cli/reference.h"
-#include "clients/cli/spelling.h"
-#include "common/status/grpc_status.h"
+#include "clients/cli/sending.h"
 #include "common/status/status.h"
-#include "common/transfer/transfer.h"
+#include "common/transfer/upload_call.h"
 
 namespace millrace::cli {
 
@@ -31,45 +28,27 @@ absl::StatusOr<ModelVersion> UploadBundle(Shell& shell,
                                           const std::string& model) {
   ASSIGN_OR_RETURN(InputFile input, OpenInput(path, "a bundle"));
   ASSIGN_OR_RETURN(ServingStub* const stub, shell.connection.Serving());
-  CallContext context(kTransferMax, shell.connection.stop(), shell.connection.request_id());
-  ModelVersion version;
-  const std::unique_ptr<grpc::ClientWriter<UploadModelRequest>> writer =
-      stub->UploadModel(context.get(), &version);
-  UploadModelRequest request;
-  request.mutable_header()->set_model(model);
-  writer->Write(request);  // an error is told by Finish()
-  absl::Status sent;
-  {
-    Progress progress(shell.console, "uploading " + ShortName(model), input.size_bytes);
-    sent = transfer::Send(
-        [&input](std::int64_t bytes_max) -> absl::StatusOr<std::string> {
-          std::string bytes(static_cast<std::size_t>(bytes_max), '\0');
-          input.stream.read(bytes.data(), bytes_max);
-          bytes.resize(static_cast<std::size_t>(input.stream.gcount()));
-          return input.stream.bad() ? DataLoss("reading the bundle failed")
-                                    : absl::StatusOr<std::string>(std::move(bytes));
-        },
-        [&](const transfer::v1::Chunk& chunk) {
-          *request.mutable_chunk() = chunk;
-          const std::int64_t done = chunk.offset() + static_cast<std::int64_t>(chunk.data().size());
-          progress.Update(done, SpellBytes(done));
-          return writer->Write(request);
-        },
-        [&](const transfer::v1::Close& close) {
-          *request.mutable_close() = close;
-          return writer->Write(request);
-        });
-  }
-  if (!sent.ok()) {
-    context.get()->TryCancel();
-  }
-  writer->WritesDone();
-  const absl::Status ended = FromGrpcStatus(writer->Finish());
-  RETURN_IF_ERROR(sent);
-  if (absl::IsCancelled(ended) && shell.connection.stop().stop_requested()) {
+  transfer::UploadCall<UploadModelRequest, ModelVersion> call{
+      .header = {},
+      .open = [stub](grpc::ClientContext* context,
+                     ModelVersion* version) { return stub->UploadModel(context, version); },
+      .ask =
+          [stub](grpc::ClientContext* context,
+                 const transfer::v1::GetUploadRequest& request,
+                 transfer::v1::Upload* upload) {
+            return stub->GetUpload(context, request, upload);
+          }};
+  call.header.mutable_header()->set_model(model);
+  Progress progress(shell.console, "uploading " + ShortName(model), input.size_bytes);
+  const std::stop_token& stop = shell.connection.stop();
+  absl::StatusOr<ModelVersion> version =
+      transfer::SendUpload(std::move(call),
+                           SourceOf(input),
+                           SendingOptions(shell, progress, "checking and loading"),
+                           stop);
+  if (absl::IsCancelled(version.status()) && stop.stop_requested()) {
     return WithFix(Cancelled("interrupted"), "'millrace model ls' shows whether it arrived");
   }
-  RETURN_IF_ERROR(ended);
   return version;
 }
 
