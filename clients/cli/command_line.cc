@@ -1,6 +1,5 @@
 #include "clients/cli/command_line.h"
 
-#include <cstddef>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -12,17 +11,26 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include "clients/cli/completion.h"
 #include "clients/cli/connection.h"
+#include "clients/cli/connection_flags.h"
+#include "clients/cli/connection_options.h"
 #include "clients/cli/console.h"
+#include "clients/cli/context.h"
 #include "clients/cli/dataset.h"
+#include "clients/cli/doctor.h"
 #include "clients/cli/failure.h"
 #include "clients/cli/model.h"
+#include "clients/cli/output.h"
 #include "clients/cli/pipeline.h"
 #include "clients/cli/predict.h"
+#include "clients/cli/resource_names.h"
+#include "clients/cli/route.h"
 #include "clients/cli/run.h"
 #include "clients/cli/up.h"
 #include "common/config/config.h"
 #include "common/csv/text_check.h"
+#include "common/rpc/request_id.h"
 #include "common/status/status.h"
 
 namespace millrace::cli {
@@ -89,7 +97,9 @@ std::string PathOf(const CLI::App& app) {
 std::vector<std::string> SubcommandNames(CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* const subcommand : app.get_subcommands(nullptr)) {
-    names.push_back(subcommand->get_name());
+    if (!subcommand->get_group().empty()) {  // one that is not hidden
+      names.push_back(subcommand->get_name());
+    }
   }
   return names;
 }
@@ -155,27 +165,10 @@ void AddCommon(CLI::App& root, CommandLine& line) {
   root.set_help_flag("-h,--help", "say what there is, and end");
   root.add_option_function<std::string>(
           "-o,--output",
-          [&line](const std::string& word) {
-            line.format = word == "json" ? Format::kJson : Format::kTable;
-          },
-          "how results look: table or json")
-      ->check(CLI::IsMember({"table", "json"}));
-  const auto address = [&root](const char* flag, const char* variable, std::string& field) {
-    // What is wrong with it, in CLI11's manner: empty for nothing.
-    const auto host_and_port = [variable](const std::string& text) {
-      const std::size_t colon = text.rfind(':');
-      return colon == std::string::npos || colon == 0 || colon + 1 == text.size()
-                 ? fmt::format("it, or {}, must be host:port, found '{}'", variable, text)
-                 : std::string();
-    };
-    root.add_option(flag, field, "host:port of that service")
-        ->capture_default_str()
-        ->check(host_and_port)
-        ->envname(variable);
-  };
-  address("--data-address", "MILLRACE_DATA_ADDRESS", line.addresses.data);
-  address("--training-address", "MILLRACE_TRAINING_ADDRESS", line.addresses.training);
-  address("--serving-address", "MILLRACE_SERVING_ADDRESS", line.addresses.serving);
+          [&line](const std::string& word) { line.format = ParseFormat(word); },
+          fmt::format("how results look: {}", fmt::join(FormatWords(), ", ")))
+      ->check(CLI::IsMember(FormatWords()));
+  AddConnectionFlags(root, line.flags);
 }
 
 // Words travel in messages, which are UTF-8.
@@ -192,8 +185,9 @@ absl::Status CheckText(const std::vector<std::string>& words) {
 }
 
 absl::Status PrintVersion(Shell& shell) {
-  shell.console.Print(shell.json() ? fmt::format("{{\"version\": {}}}\n", ToJson(MILLRACE_VERSION))
-                                   : fmt::format("millrace {}\n", MILLRACE_VERSION));
+  shell.Print({.json = fmt::format("{{\"version\": {}}}\n", ToJson(MILLRACE_VERSION)),
+               .text = fmt::format("millrace {}\n", MILLRACE_VERSION),
+               .names = {MILLRACE_VERSION}});
   return absl::OkStatus();
 }
 
@@ -202,19 +196,20 @@ void AddNouns(CLI::App& root, Action& chosen) {
   AddDataset(root, chosen);
   AddRun(root, chosen);
   AddModel(root, chosen);
+  AddRoute(root, chosen);
   AddPredict(root, chosen);
   AddPipeline(root, chosen);
+  AddContext(root, chosen);
+  AddDoctor(root, chosen);
+  AddCompletion(root, chosen);
   root.add_subcommand("version", "the version of this program")->callback([&chosen] {
     chosen = PrintVersion;
   });
 }
 
-}  // namespace
+constexpr const char* kWhat = "Millrace: from raw files to served predictions";
 
-absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& words) {
-  RETURN_IF_ERROR(CheckText(words));
-  CommandLine line;
-  CLI::App root("Millrace: from raw files to served predictions", "millrace");
+void Build(CLI::App& root, CommandLine& line) {
   // One noun, one verb: further words that look like one are names. Set before the nouns are
   // added, since they inherit it, as they do the place of common flags.
   root.require_subcommand(0, 1);
@@ -223,6 +218,34 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& wor
   AddCommon(root, line);
   AddNouns(root, line.action);
   root.footer("");
+}
+
+void AddPages(CLI::App& app, const std::string& parent, std::vector<HelpPage>& pages) {
+  const std::string path = parent.empty() ? app.get_name() : parent + " " + app.get_name();
+  pages.push_back({.command = path, .text = app.help(parent)});
+  for (CLI::App* const verb : app.get_subcommands(nullptr)) {
+    if (!verb->get_group().empty()) {
+      AddPages(*verb, path, pages);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<HelpPage> HelpPages() {
+  CommandLine line;
+  CLI::App root(kWhat, "millrace");
+  Build(root, line);
+  std::vector<HelpPage> pages;
+  AddPages(root, "", pages);
+  return pages;
+}
+
+absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& words) {
+  RETURN_IF_ERROR(CheckText(words));
+  CommandLine line;
+  CLI::App root(kWhat, "millrace");
+  Build(root, line);
   Unmark(root);
   try {
     // CLI11 takes them from the back.
@@ -246,16 +269,22 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& wor
 Exit Perform(const std::vector<std::string>& words, Console& console, const std::stop_token& stop) {
   const absl::StatusOr<CommandLine> line = ParseCommandLine(words);
   absl::Status status = line.status();
+  std::string request_id;
   if (line.ok()) {
-    Connection connection(line->addresses, stop);
-    Shell shell{.console = console, .connection = connection, .format = line->format};
+    request_id = rpc::NewRequestId();
+    Connection connection(Resolve(line->flags), stop, request_id);
+    Shell shell{
+        .console = console, .connection = connection, .format = line->format, .flags = line->flags};
     status = line->action(shell);
+    if (!stop.stop_requested()) {
+      status = WithGuess(status, connection.endpoints());
+    }
   }
   if (status.ok()) {
     status = console.Written();
   }
   if (!status.ok()) {
-    console.Complain(Describe(status, stop.stop_requested()));
+    console.Complain(Describe(status, stop.stop_requested(), request_id));
   }
   return ExitFor(status, stop.stop_requested());
 }

@@ -17,7 +17,9 @@
 #include "millrace/serving/v1/serving_service.grpc.pb.h"
 #include "millrace/training/v1/training_service.grpc.pb.h"
 
+#include "clients/cli/connection_options.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/request_id.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 
@@ -27,13 +29,6 @@ using DataStub = data::v1::DataService::Stub;
 using TrainingStub = training::v1::TrainingService::Stub;
 using ServingStub = serving::v1::ServingService::Stub;
 
-/// Where the services answer, host:port.
-struct Addresses {
-  std::string data = "127.0.0.1:7601";
-  std::string training = "127.0.0.1:7602";
-  std::string serving = "127.0.0.1:7603";
-};
-
 constexpr std::chrono::seconds kCallMax{60};     // a call that answers at once
 constexpr std::chrono::hours kTransferMax{6};    // an upload
 constexpr std::chrono::seconds kConnectMax{10};  // name lookup and handshake
@@ -42,9 +37,12 @@ constexpr std::chrono::seconds kConnectMax{10};  // name lookup and handshake
 /// not wait for a service that went away after it was connected to.
 class CallContext {
  public:
-  CallContext(std::chrono::milliseconds timeout, const std::stop_token& stop)
+  CallContext(std::chrono::milliseconds timeout,
+              const std::stop_token& stop,
+              const std::string& request_id = {})
       : on_stop_(stop, [this] { context_.TryCancel(); }) {
     rpc::SetDeadline(context_, timeout);
+    rpc::SetRequestId(context_, request_id);
     context_.set_wait_for_ready(false);
   }
 
@@ -56,12 +54,15 @@ class CallContext {
 };
 
 /// Connects when first asked for a stub, and owns the stubs. A service that cannot be reached is
-/// UNAVAILABLE at once, with its address and what to do. Not thread-safe.
+/// UNAVAILABLE at once, with its address and what to do; where the endpoints are an error, each
+/// stub is. Not thread-safe.
 class Connection {
  public:
-  Connection(Addresses addresses, std::stop_token stop)
-      : addresses_(std::move(addresses)),
-        stop_(std::move(stop)) {}
+  /// `request_id` goes with every call.
+  Connection(absl::StatusOr<Endpoints> endpoints, std::stop_token stop, std::string request_id = {})
+      : endpoints_(std::move(endpoints)),
+        stop_(std::move(stop)),
+        request_id_(std::move(request_id)) {}
 
   absl::StatusOr<DataStub*> Data();
   absl::StatusOr<TrainingStub*> Training();
@@ -76,7 +77,7 @@ class Connection {
                                                              Response*),
                                 const Request& request) {
     RETURN_IF_ERROR(stub.status());
-    CallContext context(kCallMax, stop_);
+    CallContext context(kCallMax, stop_, request_id_);
     Response response;
     const absl::Status status =
         FromGrpcStatus(((*stub)->*method)(context.get(), request, &response));
@@ -89,11 +90,14 @@ class Connection {
 
   [[nodiscard]] const std::stop_token& stop() const { return stop_; }
 
-  [[nodiscard]] const Addresses& addresses() const { return addresses_; }
+  [[nodiscard]] const std::string& request_id() const { return request_id_; }
+
+  [[nodiscard]] const absl::StatusOr<Endpoints>& endpoints() const { return endpoints_; }
 
  private:
-  Addresses addresses_;
+  absl::StatusOr<Endpoints> endpoints_;
   std::stop_token stop_;
+  std::string request_id_;
   std::unique_ptr<DataStub> data_;
   std::unique_ptr<TrainingStub> training_;
   std::unique_ptr<ServingStub> serving_;

@@ -1,6 +1,8 @@
 #include "clients/cli/console.h"
 
 #include <cstdlib>
+#include <istream>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -30,6 +32,16 @@ void Console::Note(std::string_view line) {
 void Console::Complain(std::string_view lines) {
   Redraw({});
   err_ << lines << std::flush;
+}
+
+std::optional<std::string> Console::Ask(std::string_view question) {
+  if (in_ == nullptr) {
+    return std::nullopt;
+  }
+  Complain(fmt::format("{} ", question));
+  std::string answer;
+  std::getline(*in_, answer);
+  return answer;
 }
 
 void Console::Redraw(std::string_view line) {

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <istream>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -11,15 +13,17 @@
 
 namespace millrace::cli {
 
-enum class Format { kTable, kJson };
-
 /// Writes results to standard output; progress, hints and errors to standard error. Does not own
 /// the streams. Not thread-safe.
 class Console {
  public:
   /// `live` says whether the error stream is a terminal whose last line can be written again; see
-  /// IsLive().
-  Console(std::ostream& out, std::ostream& err, bool live) : out_(out), err_(err), live_(live) {}
+  /// IsLive(). `in` is where a person answers; null when none is there.
+  Console(std::ostream& out, std::ostream& err, bool live, std::istream* in = nullptr)
+      : out_(out),
+        err_(err),
+        live_(live),
+        in_(in) {}
 
   /// Data, as it is; callers end their lines.
   void Print(std::string_view text);
@@ -29,6 +33,10 @@ class Console {
 
   /// Lines for a person, as they are.
   void Complain(std::string_view lines);
+
+  /// The answer to a question for a person, which is followed by a blank; nothing when nobody is
+  /// there.
+  std::optional<std::string> Ask(std::string_view question);
 
   /// Replaces the last line of a live terminal; nothing elsewhere. Empty takes the line away. What
   /// is longer than the terminal is wide is cut there.
@@ -43,6 +51,7 @@ class Console {
   std::ostream& out_;
   std::ostream& err_;
   bool live_;
+  std::istream* in_;
   bool drawn_ = false;  // whether the last line is one that Redraw() wrote
 };
 

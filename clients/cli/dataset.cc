@@ -20,9 +20,13 @@
 #include "clients/cli/failure.h"
 #include "clients/cli/import.h"
 #include "clients/cli/listing.h"
+#include "clients/cli/output.h"
+#include "clients/cli/profile.h"
 #include "clients/cli/reference.h"
+#include "clients/cli/sparkline.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
+#include "clients/cli/verb.h"
 #include "common/status/status.h"
 
 namespace millrace::cli {
@@ -47,6 +51,7 @@ struct ImportWords {
   std::vector<std::string> types;  // column=type
   std::string scaling;
   ImportOptions options;  // what needs no understanding
+  Consent consent;
 };
 
 absl::Status FillTypes(const std::vector<std::string>& words, ImportOptions& options) {
@@ -90,8 +95,11 @@ absl::StatusOr<ImportHeader> Understand(const ImportWords& words) {
 
 absl::Status Import(const ImportWords& words, Shell& shell) {
   ASSIGN_OR_RETURN(const ImportHeader header, Understand(words));
+  if (IsDryRun(shell, words.consent, fmt::format("import '{}' as {}", words.file, words.name))) {
+    return absl::OkStatus();
+  }
   ASSIGN_OR_RETURN(const DatasetVersion version, ImportFile(shell, words.file, header));
-  shell.console.Print(shell.json() ? ToJson(version) : ImportSummary(version));
+  shell.Print({.json = ToJson(version), .text = ImportSummary(version), .names = {version.name()}});
   shell.console.Note(fmt::format("next: millrace dataset show {}", ShortName(version.name())));
   return absl::OkStatus();
 }
@@ -104,16 +112,21 @@ absl::Status ListVersions(const std::string& dataset, int limit, Shell& shell) {
   ASSIGN_OR_RETURN(
       const data::v1::ListDatasetsResponse list,
       List(shell, shell.connection.Data(), &DataStub::ListDatasets, std::move(request), limit));
-  if (shell.json()) {
-    shell.console.Print(ToJson(list));
-    return absl::OkStatus();
-  }
-  if (list.datasets().empty()) {
+  if (list.datasets().empty() && shell.for_people()) {
     shell.console.Note("no datasets yet");
     shell.console.Note("next: millrace dataset import FILE --name NAME --label COLUMN");
     return absl::OkStatus();
   }
-  Table table({"NAME", ">ROWS", ">TRAIN", ">VALIDATION", ">TEST", "DIGEST", "CREATED"});
+  Table table({"NAME",
+               ">ROWS",
+               ">TRAIN",
+               ">VALIDATION",
+               ">TEST",
+               "DIGEST",
+               "+LABEL",
+               "+SHA256",
+               "CREATED"});
+  Result result{.json = ToJson(list)};
   for (const DatasetVersion& version : list.datasets()) {
     table.Add({ShortName(version.name()),
                fmt::format("{}", version.row_count()),
@@ -121,9 +134,13 @@ absl::Status ListVersions(const std::string& dataset, int limit, Shell& shell) {
                fmt::format("{}", version.validation_count()),
                fmt::format("{}", version.test_count()),
                ShortDigest(version.sha256()),
+               version.options().label(),
+               version.sha256(),
                Spell(version.create_time())});
+    result.names.push_back(version.name());
   }
-  shell.console.Print(table.ToString());
+  result.text = table.ToString(shell.wide());
+  shell.Print(result);
   return absl::OkStatus();
 }
 
@@ -170,37 +187,73 @@ std::string StatisticsTable(const Statistics& raw) {
   return table.ToString();
 }
 
-absl::Status Show(const std::string& name, Shell& shell) {
+absl::StatusOr<DatasetVersion> GetVersion(const std::string& name, Shell& shell) {
   data::v1::GetDatasetRequest request;
   request.set_name(FullName("datasets", name));
-  ASSIGN_OR_RETURN(const DatasetVersion version,
-                   shell.connection.Call(shell.connection.Data(), &DataStub::GetDataset, request));
-  data::v1::GetStatisticsRequest statistics_request;
-  statistics_request.set_name(version.name());
-  ASSIGN_OR_RETURN(
-      const data::v1::GetStatisticsResponse statistics,
-      shell.connection.Call(shell.connection.Data(), &DataStub::GetStatistics, statistics_request));
-  if (shell.json()) {
-    shell.console.Print(fmt::format(
-        "{{\"dataset\": {}, \"statistics\": {}}}\n", ToJson(version), ToJson(statistics)));
-    return absl::OkStatus();
-  }
-  shell.console.Print(SchemaTable(version.schema()) + "\n" + StatisticsTable(statistics.raw()) +
-                      "\n" + ImportSummary(version));
+  return shell.connection.Call(shell.connection.Data(), &DataStub::GetDataset, request);
+}
+
+absl::StatusOr<data::v1::GetStatisticsResponse> GetStatistics(const DatasetVersion& version,
+                                                              Shell& shell) {
+  data::v1::GetStatisticsRequest request;
+  request.set_name(version.name());
+  return shell.connection.Call(shell.connection.Data(), &DataStub::GetStatistics, request);
+}
+
+absl::Status Show(const std::string& name, Shell& shell) {
+  ASSIGN_OR_RETURN(const DatasetVersion version, GetVersion(name, shell));
+  ASSIGN_OR_RETURN(const data::v1::GetStatisticsResponse statistics, GetStatistics(version, shell));
+  shell.Print(
+      {.json = fmt::format(
+           "{{\"dataset\": {}, \"statistics\": {}}}\n", ToJson(version), ToJson(statistics)),
+       .text = SchemaTable(version.schema()) + "\n" + StatisticsTable(statistics.raw()) + "\n" +
+               ImportSummary(version),
+       .names = {version.name()}});
   shell.console.Note(fmt::format("next: millrace run start -f SPEC.yaml --dataset {} --model MODEL",
                                  ShortName(version.name())));
   return absl::OkStatus();
 }
 
-absl::Status Remove(const std::string& name, Shell& shell) {
+// The statistics of one part of a version.
+const Statistics& PartOf(const data::v1::GetStatisticsResponse& all, const std::string& part) {
+  return part == "raw"          ? all.raw()
+         : part == "train"      ? all.train()
+         : part == "validation" ? all.validation()
+                                : all.test();
+}
+
+absl::Status Profile(const std::string& name, const std::string& part, Shell& shell) {
+  ASSIGN_OR_RETURN(const DatasetVersion version, GetVersion(name, shell));
+  ASSIGN_OR_RETURN(const data::v1::GetStatisticsResponse all, GetStatistics(version, shell));
+  const Statistics& statistics = PartOf(all, part);
+  shell.Print(
+      {.json = ToJson(statistics),
+       .text = fmt::format(
+                   "{}, {}: {} rows\n", ShortName(version.name()), part, statistics.row_count()) +
+               ProfileTable(version, statistics, shell.wide(), SpeaksUtf8()),
+       .names = {version.name()}});
+  return absl::OkStatus();
+}
+
+void AddProfile(CLI::App& noun, Action& chosen) {
+  const auto part = std::make_shared<std::string>("raw");
+  AddNamed(noun,
+           chosen,
+           {"profile", "each column with its distribution", "DATASET", "NAME or NAME@VERSION"},
+           [part](const std::string& name, Shell& shell) { return Profile(name, *part, shell); })
+      ->add_option("--of", *part, "raw (the file as it came; default), train, validation or test")
+      ->check(CLI::IsMember({"raw", "train", "validation", "test"}));
+}
+
+absl::Status Remove(const std::string& full_name, Shell& shell) {
   data::v1::DeleteDatasetRequest request;
-  request.set_name(FullName("datasets", name));
+  request.set_name(full_name);
   ASSIGN_OR_RETURN(
       const data::v1::DeleteDatasetResponse response,
       shell.connection.Call(shell.connection.Data(), &DataStub::DeleteDataset, request));
-  shell.console.Print(shell.json()
-                          ? ToJson(response)
-                          : fmt::format("deleted {} version(s)\n", response.deleted_count()));
+  shell.Print({.json = ToJson(response),
+               .text = fmt::format("deleted {} version(s)\n", response.deleted_count()),
+               .names = {full_name}});
   return absl::OkStatus();
 }
 
@@ -243,6 +296,7 @@ void AddImport(CLI::App& noun, Action& chosen) {
       "--split-seed",
       [words](std::int64_t value) { words->options.set_split_seed(value); },
       "another seed, another split");
+  AddConsent(*verb, words->consent, /*asks=*/false);
   verb->callback(
       [words, &chosen] { chosen = [words](Shell& shell) { return Import(*words, shell); }; });
 }
@@ -254,23 +308,23 @@ void AddDataset(CLI::App& app, Action& chosen) {
       app.add_subcommand("dataset", "versions of raw files, ready to learn from");
   AddImport(*noun, chosen);
 
-  const auto name = std::make_shared<std::string>();
-  const auto limit = std::make_shared<int>(kListDefault);
-  CLI::App* const list = noun->add_subcommand("ls", "list versions, newest first");
-  list->add_option("DATASET", *name, "only this one's versions");
-  list->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
-  list->callback([name, limit, &chosen] {
-    chosen = [name, limit](Shell& shell) { return ListVersions(*name, *limit, shell); };
-  });
-
-  CLI::App* const show = noun->add_subcommand("show", "schema, statistics and what cleaning did");
-  show->add_option("DATASET", *name, "NAME or NAME@VERSION")->required();
-  show->callback([name, &chosen] { chosen = [name](Shell& shell) { return Show(*name, shell); }; });
-
-  CLI::App* const remove = noun->add_subcommand("rm", "delete a version, or all of a dataset's");
-  remove->add_option("DATASET", *name, "NAME for all versions, or NAME@VERSION")->required();
-  remove->callback(
-      [name, &chosen] { chosen = [name](Shell& shell) { return Remove(*name, shell); }; });
+  AddList(*noun,
+          chosen,
+          {"ls", "list versions, newest first", "DATASET", "only this one's versions", false},
+          ListVersions);
+  AddNamed(*noun,
+           chosen,
+           {"show", "schema, statistics and what cleaning did", "DATASET", "NAME or NAME@VERSION"},
+           Show);
+  AddProfile(*noun, chosen);
+  AddRemove(*noun,
+            chosen,
+            {"rm",
+             "delete a version, or all of a dataset's",
+             "DATASET",
+             "NAME for all versions, or NAME@VERSION"},
+            "datasets",
+            Remove);
 }
 
 }  // namespace millrace::cli

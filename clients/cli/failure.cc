@@ -22,7 +22,7 @@ bool IsUsage(const absl::Status& status) {
 }
 
 // What to do about an error that came without its own fix.
-std::string_view FixFor(absl::StatusCode code) {
+std::string_view UsualFix(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kNotFound:
       return "'millrace dataset ls', 'millrace run ls' and 'millrace model ls' list what there is";
@@ -96,19 +96,26 @@ Exit ExitFor(const absl::Status& status, bool interrupted) {
   }
 }
 
-std::string Describe(const absl::Status& status, bool interrupted) {
+std::string Describe(const absl::Status& status, bool interrupted, std::string_view request_id) {
   const Exit exit = ExitFor(status, interrupted);
   const std::string message = Printable(Message(status), /*keep_lines=*/true);
-  const std::string fix = Printable(Fix(status), /*keep_lines=*/true);
   if (exit == Exit::kInterrupted) {
+    const std::string fix = Printable(Fix(status), /*keep_lines=*/true);
     return fix.empty() ? message + "\n" : fmt::format("{}\nnext: {}\n", message, fix);
   }
   const std::string code = exit == Exit::kUsage ? "USAGE" : absl::StatusCodeToString(status.code());
-  return fmt::format("error: {}\ncode: {} (exit {})\nfix: {}\n",
+  return fmt::format("error: {}\ncode: {} (exit {}){}{}\nfix: {}\n",
                      message,
                      code,
                      static_cast<int>(exit),
-                     fix.empty() ? FixFor(status.code()) : fix);
+                     exit == Exit::kUsage || request_id.empty() ? "" : ", request ",
+                     exit == Exit::kUsage ? "" : request_id,
+                     Printable(FixFor(status), /*keep_lines=*/true));
+}
+
+std::string FixFor(const absl::Status& status) {
+  const std::string fix(Fix(status));
+  return fix.empty() ? std::string(UsualFix(status.code())) : fix;
 }
 
 std::string Printable(std::string_view text, bool keep_lines) {

@@ -30,8 +30,13 @@ Exit ExitFor(const absl::Status& status, bool interrupted);
 
 /// The lines to print: what happened, the code, and the fix last, where the eye rests; one by the
 /// code alone where the error has none. Control characters of a peer's text are shown, never sent
-/// to the terminal.
-std::string Describe(const absl::Status& status, bool interrupted);
+/// to the terminal. `request_id` is what the services' logs call this command; empty: not told.
+std::string Describe(const absl::Status& status,
+                     bool interrupted,
+                     std::string_view request_id = {});
+
+/// What to do about an error: its own fix, or one by its code alone.
+std::string FixFor(const absl::Status& status);
 
 /// `text` with the bytes of control characters (U+0000 to U+001F, U+007F to U+009F) as \xNN, so
 /// that no cell or message can steer a terminal. Line feeds stay when `keep_lines`.

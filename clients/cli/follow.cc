@@ -119,7 +119,8 @@ class RunTeller {
 
 }  // namespace
 
-absl::StatusOr<Run> CreateRun(Shell& shell, const training::v1::CreateRunRequest& request) {
+absl::StatusOr<Run> CreateRun(Shell& shell, training::v1::CreateRunRequest request) {
+  request.set_request_id(shell.connection.request_id());
   absl::StatusOr<Run> run =
       shell.connection.Call(shell.connection.Training(), &TrainingStub::CreateRun, request);
   if (absl::IsCancelled(run.status()) && shell.connection.stop().stop_requested()) {
@@ -136,7 +137,7 @@ absl::StatusOr<Run> Watch(Shell& shell,
   request.set_name(run);
   Run last;
   while (!HasEnded(last)) {
-    CallContext context(kWatchMax, shell.connection.stop());
+    CallContext context(kWatchMax, shell.connection.stop(), shell.connection.request_id());
     const std::unique_ptr<grpc::ClientReader<RunEvent>> reader =
         stub->WatchRun(context.get(), request);
     for (RunEvent event; reader->Read(&event);) {

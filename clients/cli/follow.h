@@ -15,8 +15,7 @@
 namespace millrace::cli {
 
 /// Creates a run. CANCELLED when the user asks to stop meanwhile, with how to see whether it was.
-absl::StatusOr<training::v1::Run> CreateRun(Shell& shell,
-                                            const training::v1::CreateRunRequest& request);
+absl::StatusOr<training::v1::Run> CreateRun(Shell& shell, training::v1::CreateRunRequest request);
 
 /// Watches `run` (`runs/{run}`), its history first, until it ends; returns it as it ended.
 /// CANCELLED when the user asks to stop, which leaves the run alone and says so.

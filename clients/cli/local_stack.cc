@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +17,7 @@
 #include <absl/status/statusor.h>
 #include <fmt/core.h>
 
+#include "clients/cli/private_file.h"
 #include "common/rpc/channel.h"
 #include "common/status/status.h"
 
@@ -187,11 +187,7 @@ absl::Status CheckDown(const std::string& folder) {
 }  // namespace
 
 std::string DefaultStateFolder() {
-  if (const char* const state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') {
-    return fmt::format("{}/millrace", state);
-  }
-  const char* const home = std::getenv("HOME");
-  return fmt::format("{}/.local/state/millrace", home == nullptr ? "" : home);
+  return UserFolder("XDG_STATE_HOME", ".local/state");
 }
 
 absl::StatusOr<std::string> ProgramFolder() {

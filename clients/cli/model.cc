@@ -19,9 +19,12 @@
 #include "clients/cli/failure.h"
 #include "clients/cli/figures.h"
 #include "clients/cli/listing.h"
+#include "clients/cli/output.h"
 #include "clients/cli/reference.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
+#include "clients/cli/upload.h"
+#include "clients/cli/verb.h"
 #include "common/status/status.h"
 
 namespace millrace::cli {
@@ -62,25 +65,27 @@ absl::Status ListVersions(const std::string& model, int limit, Shell& shell) {
   ASSIGN_OR_RETURN(
       const serving::v1::ListModelsResponse list,
       List(shell, shell.connection.Serving(), &ServingStub::ListModels, std::move(request), limit));
-  if (shell.json()) {
-    shell.console.Print(ToJson(list));
-    return absl::OkStatus();
-  }
-  if (list.models().empty()) {
+  if (list.models().empty() && shell.for_people()) {
     shell.console.Note("no models yet");
     shell.console.Note("next: millrace run start -f SPEC.yaml --dataset NAME --model NAME");
     return absl::OkStatus();
   }
-  Table table({"NAME", ">TRAFFIC", ">SIZE", "TEST", "RUN", "CREATED"});
+  Table table(
+      {"NAME", ">TRAFFIC", ">SIZE", "TEST", "RUN", "+DATASET", "+BUNDLE SHA256", "CREATED"});
+  Result result{.json = ToJson(list)};
   for (const ModelVersion& version : list.models()) {
     table.Add({ShortName(version.name()),
                fmt::format("{} %", version.traffic_percent()),
                SpellBytes(version.size_bytes()),
                TestWords(version),
                ShortName(version.manifest().lineage().run()),
+               ShortName(version.manifest().lineage().dataset_version()),
+               version.manifest().lineage().bundle_sha256(),
                Spell(version.create_time())});
+    result.names.push_back(version.name());
   }
-  shell.console.Print(table.ToString());
+  result.text = table.ToString(shell.wide());
+  shell.Print(result);
   return absl::OkStatus();
 }
 
@@ -128,24 +133,55 @@ absl::Status Show(const std::string& name, Shell& shell) {
   ASSIGN_OR_RETURN(
       const ModelVersion version,
       shell.connection.Call(shell.connection.Serving(), &ServingStub::GetModel, request));
-  shell.console.Print(shell.json() ? ToJson(version) : ModelSummary(version));
+  shell.Print({.json = ToJson(version), .text = ModelSummary(version), .names = {version.name()}});
   shell.console.Note(
       fmt::format("next: millrace predict {} FEATURE=VALUE ...", ShortName(version.name())));
   return absl::OkStatus();
 }
 
-absl::Status Remove(const std::string& name, Shell& shell) {
+// The words of `model upload`.
+struct UploadWords {
+  std::string file;
+  std::string name;
+  Consent consent;
+};
+
+absl::Status Upload(const UploadWords& words, Shell& shell) {
+  const std::string model = FullName("models", words.name);
+  if (IsDryRun(shell,
+               words.consent,
+               fmt::format("upload '{}' as the next version of {}", words.file, words.name))) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const ModelVersion version, UploadBundle(shell, words.file, model));
+  shell.Print({.json = ToJson(version), .text = ModelSummary(version), .names = {version.name()}});
+  shell.console.Note(fmt::format("next: millrace route show {}", words.name));
+  return absl::OkStatus();
+}
+
+void AddUpload(CLI::App& noun, Action& chosen) {
+  const auto words = std::make_shared<UploadWords>();
+  CLI::App* const verb = noun.add_subcommand("upload", "add a bundle that a training run made");
+  verb->add_option("FILE", words->file, "the bundle")->required();
+  verb->add_option("--name", words->name, "the model that gets a new version")->required();
+  AddConsent(*verb, words->consent, /*asks=*/false);
+  verb->callback(
+      [words, &chosen] { chosen = [words](Shell& shell) { return Upload(*words, shell); }; });
+}
+
+absl::Status Remove(const std::string& full_name, Shell& shell) {
   serving::v1::DeleteModelVersionRequest request;
-  request.set_name(FullName("models", name));
-  if (request.name().find("/versions/") == std::string::npos) {
+  request.set_name(full_name);
+  const std::string name = ShortName(full_name);
+  if (full_name.find("/versions/") == std::string::npos) {
     return UsageError(fmt::format("'{}' does not say which version", name),
                       fmt::format("for example {0}@1; 'millrace model ls {0}' lists them", name));
   }
   ASSIGN_OR_RETURN(
       const serving::v1::DeleteModelVersionResponse response,
       shell.connection.Call(shell.connection.Serving(), &ServingStub::DeleteModelVersion, request));
-  shell.console.Print(shell.json() ? ToJson(response)
-                                   : fmt::format("deleted {}\n", ShortName(request.name())));
+  shell.Print(
+      {.json = ToJson(response), .text = fmt::format("deleted {}\n", name), .names = {full_name}});
   return absl::OkStatus();
 }
 
@@ -153,23 +189,16 @@ absl::Status Remove(const std::string& name, Shell& shell) {
 
 void AddModel(CLI::App& app, Action& chosen) {
   CLI::App* const noun = app.add_subcommand("model", "what was learned, in numbered versions");
-  const auto name = std::make_shared<std::string>();
-  const auto limit = std::make_shared<int>(kListDefault);
-  CLI::App* const list = noun->add_subcommand("ls", "list versions, newest first");
-  list->add_option("MODEL", *name, "only this one's versions");
-  list->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
-  list->callback([name, limit, &chosen] {
-    chosen = [name, limit](Shell& shell) { return ListVersions(*name, *limit, shell); };
-  });
-
-  CLI::App* const show = noun->add_subcommand("show", "features, figures and lineage");
-  show->add_option("MODEL", *name, "NAME or NAME@VERSION")->required();
-  show->callback([name, &chosen] { chosen = [name](Shell& shell) { return Show(*name, shell); }; });
-
-  CLI::App* const remove = noun->add_subcommand("rm", "delete a version");
-  remove->add_option("MODEL", *name, "NAME@VERSION")->required();
-  remove->callback(
-      [name, &chosen] { chosen = [name](Shell& shell) { return Remove(*name, shell); }; });
+  AddList(*noun,
+          chosen,
+          {"ls", "list versions, newest first", "MODEL", "only this one's versions", false},
+          ListVersions);
+  AddNamed(*noun,
+           chosen,
+           {"show", "features, figures and lineage", "MODEL", "NAME or NAME@VERSION"},
+           Show);
+  AddUpload(*noun, chosen);
+  AddRemove(*noun, chosen, {"rm", "delete a version", "MODEL", "NAME@VERSION"}, "models", Remove);
 }
 
 }  // namespace millrace::cli

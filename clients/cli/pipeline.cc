@@ -18,8 +18,10 @@
 #include "clients/cli/connection.h"
 #include "clients/cli/follow.h"
 #include "clients/cli/import.h"
+#include "clients/cli/output.h"
 #include "clients/cli/reference.h"
 #include "clients/cli/run_summary.h"
+#include "clients/cli/verb.h"
 #include "clients/cli/yaml_file.h"
 #include "common/status/status.h"
 
@@ -35,6 +37,7 @@ using training::v1::Run;
 struct ApplyWords {
   std::string file;
   std::vector<std::string> overrides;  // path=value
+  Consent consent;
 };
 
 absl::Status Require(const std::string& file, std::string_view field, const std::string& value) {
@@ -78,14 +81,23 @@ absl::StatusOr<Run> TrainStep(Shell& shell,
 
 absl::Status Apply(const ApplyWords& words, Shell& shell) {
   ASSIGN_OR_RETURN(const PipelineSpec spec, ReadSpec(words));
+  if (IsDryRun(shell,
+               words.consent,
+               fmt::format("import '{}' as {}, and train {} on it",
+                           spec.dataset().file(),
+                           spec.dataset().name(),
+                           spec.model()))) {
+    return absl::OkStatus();
+  }
   ASSIGN_OR_RETURN(const DatasetVersion version, ImportStep(shell, words.file, spec));
-  if (!shell.json()) {
+  if (shell.for_people()) {
     shell.console.Print(ImportSummary(version) + "\n");
   }
   ASSIGN_OR_RETURN(const Run run, TrainStep(shell, version, spec));
-  shell.console.Print(
-      shell.json() ? fmt::format("{{\"dataset\": {}, \"run\": {}}}\n", ToJson(version), ToJson(run))
-                   : RunSummary(run));
+  shell.Print(
+      {.json = fmt::format("{{\"dataset\": {}, \"run\": {}}}\n", ToJson(version), ToJson(run)),
+       .text = RunSummary(run),
+       .names = {version.name(), run.name()}});
   RETURN_IF_ERROR(Outcome(run));
   shell.console.Note(fmt::format("next: millrace model show {}", ShortName(run.model_version())));
   return absl::OkStatus();
@@ -100,6 +112,7 @@ void AddPipeline(CLI::App& app, Action& chosen) {
   apply->add_option("-f,--file", words->file, "the pipeline, YAML")->required();
   apply->add_option("--set", words->overrides, "PATH=VALUE instead of the file's; may be repeated")
       ->allow_extra_args(false);
+  AddConsent(*apply, words->consent, /*asks=*/false);
   apply->callback(
       [words, &chosen] { chosen = [words](Shell& shell) { return Apply(*words, shell); }; });
 }

@@ -16,12 +16,15 @@
 #include "millrace/training/v1/training_service.pb.h"
 
 #include "clients/cli/connection.h"
+#include "clients/cli/figures.h"
 #include "clients/cli/follow.h"
 #include "clients/cli/listing.h"
+#include "clients/cli/output.h"
 #include "clients/cli/reference.h"
 #include "clients/cli/run_summary.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
+#include "clients/cli/verb.h"
 #include "clients/cli/yaml_file.h"
 #include "common/status/status.h"
 
@@ -43,6 +46,7 @@ struct StartWords {
   std::optional<std::int64_t> seed;
   std::optional<std::int32_t> threads;
   bool detach = false;
+  Consent consent;
 };
 
 absl::StatusOr<training::v1::CreateRunRequest> Understand(const StartWords& words) {
@@ -61,15 +65,18 @@ absl::StatusOr<training::v1::CreateRunRequest> Understand(const StartWords& word
 
 absl::Status Start(const StartWords& words, Shell& shell) {
   ASSIGN_OR_RETURN(const training::v1::CreateRunRequest request, Understand(words));
+  if (IsDryRun(shell, words.consent, fmt::format("train {} on {}", words.model, words.dataset))) {
+    return absl::OkStatus();
+  }
   ASSIGN_OR_RETURN(Run run, CreateRun(shell, request));
   if (words.detach) {
-    shell.console.Print(shell.json() ? ToJson(run) : ShortName(run.name()) + "\n");
+    shell.Print({.json = ToJson(run), .text = ShortName(run.name()) + "\n", .names = {run.name()}});
     shell.console.Note(fmt::format("next: millrace run watch {}", ShortName(run.name())));
     return absl::OkStatus();
   }
   const std::string name = run.name();
   ASSIGN_OR_RETURN(run, Follow(shell, name));
-  shell.console.Print(shell.json() ? ToJson(run) : RunSummary(run));
+  shell.Print({.json = ToJson(run), .text = RunSummary(run), .names = {run.name()}});
   RETURN_IF_ERROR(Outcome(run));
   shell.console.Note(fmt::format("next: millrace model show {}", ShortName(run.model_version())));
   return absl::OkStatus();
@@ -77,14 +84,16 @@ absl::Status Start(const StartWords& words, Shell& shell) {
 
 absl::Status WatchOne(const std::string& name, Shell& shell) {
   const std::string full = FullName("runs", name);
-  if (shell.json()) {
-    ASSIGN_OR_RETURN(const Run run, Watch(shell, full, [&shell](const RunEvent& event) {
-                       shell.console.Print(ToJson(event, /*one_line=*/true));
+  if (shell.format == Format::kJson || shell.format == Format::kYaml) {
+    const bool yaml = shell.format == Format::kYaml;
+    ASSIGN_OR_RETURN(const Run run, Watch(shell, full, [&shell, yaml](const RunEvent& event) {
+                       shell.console.Print(yaml ? "---\n" : "");
+                       shell.Print({.json = ToJson(event, /*one_line=*/true), .text = {}});
                      }));
     return Outcome(run);
   }
   ASSIGN_OR_RETURN(const Run run, Follow(shell, full));
-  shell.console.Print(RunSummary(run));
+  shell.Print({.json = {}, .text = RunSummary(run), .names = {run.name()}});
   return Outcome(run);
 }
 
@@ -95,25 +104,26 @@ absl::Status ListRuns(int limit, Shell& shell) {
                         &TrainingStub::ListRuns,
                         training::v1::ListRunsRequest(),
                         limit));
-  if (shell.json()) {
-    shell.console.Print(ToJson(list));
-    return absl::OkStatus();
-  }
-  if (list.runs().empty()) {
+  if (list.runs().empty() && shell.for_people()) {
     shell.console.Note("no runs yet");
     shell.console.Note("next: millrace run start -f SPEC.yaml --dataset NAME --model NAME");
     return absl::OkStatus();
   }
-  Table table({"NAME", "STATE", ">EPOCHS", "DATASET", "MODEL", "CREATED"});
+  Table table({"NAME", "STATE", ">EPOCHS", "DATASET", "MODEL", "+>SEED", "+NETWORK", "CREATED"});
+  Result result{.json = ToJson(list)};
   for (const Run& run : list.runs()) {
     table.Add({ShortName(run.name()),
                Spell(run.state()),
                fmt::format("{}/{}", run.epochs_done(), run.spec().epochs()),
                ShortName(run.dataset_version()),
                ShortName(run.model_version().empty() ? run.model() : run.model_version()),
+               fmt::format("{}", run.spec().seed()),
+               NetworkLine(run.spec().network()),
                Spell(run.create_time())});
+    result.names.push_back(run.name());
   }
-  shell.console.Print(table.ToString());
+  result.text = table.ToString(shell.wide());
+  shell.Print(result);
   return absl::OkStatus();
 }
 
@@ -123,7 +133,7 @@ absl::Status Show(const std::string& name, Shell& shell) {
   ASSIGN_OR_RETURN(
       const Run run,
       shell.connection.Call(shell.connection.Training(), &TrainingStub::GetRun, request));
-  shell.console.Print(shell.json() ? ToJson(run) : RunSummary(run));
+  shell.Print({.json = ToJson(run), .text = RunSummary(run), .names = {run.name()}});
   return absl::OkStatus();
 }
 
@@ -133,9 +143,9 @@ absl::Status Cancel(const std::string& name, Shell& shell) {
   ASSIGN_OR_RETURN(
       const Run run,
       shell.connection.Call(shell.connection.Training(), &TrainingStub::CancelRun, request));
-  shell.console.Print(shell.json()
-                          ? ToJson(run)
-                          : fmt::format("run {}: {}\n", ShortName(run.name()), Spell(run.state())));
+  shell.Print({.json = ToJson(run),
+               .text = fmt::format("run {}: {}\n", ShortName(run.name()), Spell(run.state())),
+               .names = {run.name()}});
   return absl::OkStatus();
 }
 
@@ -152,22 +162,9 @@ void AddStart(CLI::App& noun, Action& chosen) {
   verb->add_option("--set", words->overrides, "PATH=VALUE, any other field; may be repeated")
       ->allow_extra_args(false);
   verb->add_flag("--detach", words->detach, "return at once; the run goes on");
+  AddConsent(*verb, words->consent, /*asks=*/false);
   verb->callback(
       [words, &chosen] { chosen = [words](Shell& shell) { return Start(*words, shell); }; });
-}
-
-using NamedAction = absl::Status (*)(const std::string&, Shell&);
-
-void AddNamed(CLI::App& noun,
-              const char* verb_name,
-              const char* help,
-              NamedAction act,
-              Action& chosen) {
-  const auto name = std::make_shared<std::string>();
-  CLI::App* const verb = noun.add_subcommand(verb_name, help);
-  verb->add_option("RUN", *name, "the run's name")->required();
-  verb->callback(
-      [name, act, &chosen] { chosen = [name, act](Shell& shell) { return act(*name, shell); }; });
 }
 
 }  // namespace
@@ -182,9 +179,12 @@ void AddRun(CLI::App& app, Action& chosen) {
   list->callback(
       [limit, &chosen] { chosen = [limit](Shell& shell) { return ListRuns(*limit, shell); }; });
 
-  AddNamed(*noun, "show", "one run as it is now", Show, chosen);
-  AddNamed(*noun, "watch", "follow a run until it ends", WatchOne, chosen);
-  AddNamed(*noun, "cancel", "ask a run to stop", Cancel, chosen);
+  const auto named = [&](const char* verb, const char* help, auto act) {
+    AddNamed(*noun, chosen, {verb, help, "RUN", "the run's name"}, act);
+  };
+  named("show", "one run as it is now", Show);
+  named("watch", "follow a run until it ends", WatchOne);
+  named("cancel", "ask a run to stop", Cancel);
 }
 
 }  // namespace millrace::cli

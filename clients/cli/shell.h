@@ -7,7 +7,9 @@
 #include <absl/status/status.h>
 
 #include "clients/cli/connection.h"
+#include "clients/cli/connection_options.h"
 #include "clients/cli/console.h"
+#include "clients/cli/output.h"
 
 namespace millrace::cli {
 
@@ -16,8 +18,15 @@ struct Shell {
   Console& console;
   Connection& connection;
   Format format = Format::kTable;
+  ConnectionFlags flags = {};  // for the few that do not only call
 
-  [[nodiscard]] bool json() const { return format == Format::kJson; }
+  [[nodiscard]] bool wide() const { return format == Format::kWide; }
+
+  /// Whether a person reads the results.
+  [[nodiscard]] bool for_people() const { return format == Format::kTable || wide(); }
+
+  /// Prints in the form that was asked for.
+  void Print(const Result& result) const { console.Print(Form(result, format)); }
 };
 
 /// What the words on the command line ask for.

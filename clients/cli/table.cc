@@ -15,15 +15,14 @@ namespace {
 
 constexpr std::size_t kGap = 2;
 
-std::vector<std::size_t> Widths(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
+// Makes `widths` wide enough for `rows`.
+void Widen(const std::vector<std::vector<std::string>>& rows, std::vector<std::size_t>& widths) {
   for (const std::vector<std::string>& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i) {
       widths[i] = std::max(widths[i], Width(row[i]));
     }
   }
-  return widths;
 }
 
 }  // namespace
@@ -36,9 +35,10 @@ std::size_t Width(std::string_view text) {
 
 Table::Table(std::vector<std::string> headings) : headings_(std::move(headings)) {
   for (std::string& heading : headings_) {
-    const bool right = heading.starts_with('>');
-    right_.push_back(right);
-    heading = Printable(heading.substr(right ? 1 : 0));
+    wide_.push_back(heading.starts_with('+'));
+    heading.erase(0, wide_.back() ? 1 : 0);
+    right_.push_back(heading.starts_with('>'));
+    heading = Printable(heading.substr(right_.back() ? 1 : 0));
   }
 }
 
@@ -49,17 +49,27 @@ void Table::Add(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::ToString() const {
-  std::vector<std::vector<std::string>> lines;
-  if (!headings_.empty()) {
+std::string Table::ToString(bool wide) const {
+  return Table(*this).TakeLines(wide);
+}
+
+std::string Table::TakeLines(bool wide) {
+  std::vector<Cells> lines;
+  if (!headings_.empty() && !headings_taken_) {
     lines.push_back(headings_);
   }
   lines.insert(lines.end(), rows_.begin(), rows_.end());
-  const std::vector<std::size_t> widths = Widths(lines);
+  rows_.clear();
+  headings_taken_ = true;
+  Widen(lines, taken_widths_);
+  const std::vector<std::size_t>& widths = taken_widths_;
   std::string text;
   for (const std::vector<std::string>& line : lines) {
     std::string out;
     for (std::size_t i = 0; i < line.size(); ++i) {
+      if (!wide && i < wide_.size() && wide_[i]) {
+        continue;
+      }
       const std::string blanks(widths[i] - Width(line[i]), ' ');
       const bool right = i < right_.size() && right_[i];
       out.append(i == 0 ? 0 : kGap, ' ').append(right ? blanks + line[i] : line[i] + blanks);

@@ -10,7 +10,8 @@
 namespace millrace::cli {
 
 /// Collects rows and prints them in columns, two blanks apart. A heading that starts with `>` makes
-/// its column flush right. Widths count Unicode characters, not bytes.
+/// its column flush right; a `+` before that shows it in the wide form alone. Widths count Unicode
+/// characters, not bytes.
 class Table {
  public:
   /// No headings at all make a list of facts: columns without a first line.
@@ -20,14 +21,23 @@ class Table {
   void Add(std::vector<std::string> cells);
 
   /// Every line with its line feed.
-  [[nodiscard]] std::string ToString() const;
+  [[nodiscard]] std::string ToString(bool wide = false) const;
+
+  /// The same a part at a time: the lines of the rows since the last call, which are forgotten.
+  /// Columns may become wider on the way, never narrower.
+  std::string TakeLines(bool wide = false);
 
   [[nodiscard]] bool empty() const { return rows_.empty(); }
 
  private:
-  std::vector<std::string> headings_;  // without their `>`
-  std::vector<bool> right_;            // flush right, one a heading
-  std::vector<std::vector<std::string>> rows_;
+  using Cells = std::vector<std::string>;
+
+  Cells headings_;           // without their marks
+  std::vector<bool> right_;  // flush right, one a heading
+  std::vector<bool> wide_;   // in the wide form alone, one a heading
+  std::vector<Cells> rows_;
+  std::vector<std::size_t> taken_widths_;  // of the lines that were taken
+  bool headings_taken_ = false;
 };
 
 /// Unicode characters of a UTF-8 text.

@@ -17,10 +17,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "clients/cli/connection.h"
+#include "clients/cli/connection_options.h"
 #include "clients/cli/console.h"
+#include "clients/cli/context_file.h"
 #include "clients/cli/failure.h"
 #include "clients/cli/local_stack.h"
+#include "clients/cli/output.h"
 #include "clients/cli/table.h"
 #include "common/status/check.h"
 #include "common/status/status.h"
@@ -35,18 +37,21 @@ struct UpWords {
   bool detach = false;
 };
 
-std::string StackText(const std::vector<RunningService>& services, bool json) {
+Result StackResult(const std::vector<RunningService>& services) {
   Table table({"SERVICE", "ADDRESS", ">PROCESS"});
-  std::string objects;
+  Result result;
   for (const RunningService& service : services) {
     table.Add({service.name, service.address, fmt::format("{}", service.process.pid())});
-    objects += fmt::format(R"({}{}: {{"address": {}, "process": {}}})",
-                           objects.empty() ? "" : ", ",
-                           ToJson(std::string_view(service.name)),
-                           ToJson(std::string_view(service.address)),
-                           service.process.pid());
+    result.json += fmt::format(R"({}{}: {{"address": {}, "process": {}}})",
+                               result.json.empty() ? "{" : ", ",
+                               ToJson(std::string_view(service.name)),
+                               ToJson(std::string_view(service.address)),
+                               service.process.pid());
+    result.names.push_back(service.name);
   }
-  return json ? fmt::format("{{{}}}\n", objects) : table.ToString();
+  result.json += "}\n";
+  result.text = table.ToString();
+  return result;
 }
 
 // Waits until the user asks to stop or a service ends; returns that service, or nullptr.
@@ -83,12 +88,18 @@ absl::StatusOr<std::string> FolderOf(const UpWords& words) {
 absl::Status Up(const UpWords& words, Shell& shell) {
   ASSIGN_OR_RETURN(const std::string folder, FolderOf(words));
   ASSIGN_OR_RETURN(const std::string programs, ProgramFolder());
-  ASSIGN_OR_RETURN(
-      const std::vector<RunningService> services,
-      StartStack(
-          {.folder = folder, .programs = programs, .addresses = shell.connection.addresses()},
-          shell.connection.stop()));
-  shell.console.Print(StackText(services, shell.json()));
+  ASSIGN_OR_RETURN(const Addresses addresses, LocalAddresses(shell.flags));
+  ASSIGN_OR_RETURN(const std::vector<RunningService> services,
+                   StartStack({.folder = folder, .programs = programs, .addresses = addresses},
+                              shell.connection.stop()));
+  shell.Print(StackResult(services));
+  if (const absl::StatusOr<Endpoints>& ends = shell.connection.endpoints();
+      ends.ok() && ends->context != kLocalContext) {
+    shell.console.Note(
+        fmt::format("commands go to the context '{}'; 'millrace context use local' "
+                    "turns them to these",
+                    ends->context));
+  }
   shell.console.Note(fmt::format("state and logs are in {}", folder));
   shell.console.Note("next: millrace dataset import FILE --name NAME --label COLUMN");
   if (words.detach) {
@@ -109,12 +120,9 @@ absl::Status Up(const UpWords& words, Shell& shell) {
 absl::Status Down(const UpWords& words, Shell& shell) {
   ASSIGN_OR_RETURN(const std::string folder, FolderOf(words));
   ASSIGN_OR_RETURN(const int stopped, StopStack(folder));
-  if (shell.json()) {
-    shell.console.Print(fmt::format("{{\"stopped\": {}}}\n", stopped));
-  } else {
-    shell.console.Print(stopped == 0 ? fmt::format("nothing was up in {}\n", folder)
-                                     : fmt::format("stopped {} services\n", stopped));
-  }
+  shell.Print({.json = fmt::format("{{\"stopped\": {}}}\n", stopped),
+               .text = stopped == 0 ? fmt::format("nothing was up in {}\n", folder)
+                                    : fmt::format("stopped {} services\n", stopped)});
   return absl::OkStatus();
 }
 
@@ -123,13 +131,14 @@ absl::Status Down(const UpWords& words, Shell& shell) {
 void AddUp(CLI::App& app, Action& chosen) {
   const auto words = std::make_shared<UpWords>();
   CLI::App* const up = app.add_subcommand("up", "start the three services on this machine");
-  up->add_option("--folder", words->folder, "state, logs and process numbers")
-      ->capture_default_str();
+  up->add_option("--folder",
+                 words->folder,
+                 "state, logs and process numbers; $XDG_STATE_HOME/millrace when not given");
   up->add_flag("--detach", words->detach, "leave them running in the background");
   up->callback([words, &chosen] { chosen = [words](Shell& shell) { return Up(*words, shell); }; });
 
   CLI::App* const down = app.add_subcommand("down", "stop what 'up --detach' started");
-  down->add_option("--folder", words->folder, "as given to 'up'")->capture_default_str();
+  down->add_option("--folder", words->folder, "as given to 'up'");
   down->callback(
       [words, &chosen] { chosen = [words](Shell& shell) { return Down(*words, shell); }; });
 }

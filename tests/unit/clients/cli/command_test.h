@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -58,6 +59,9 @@ MATCHER_P2(FailsWith, exit, phrase, "") {
 class CommandTest : public testing::Test {
  protected:
   CommandTest() {
+    // No context of whoever runs the tests.
+    setenv("XDG_CONFIG_HOME", (folder_.path() + "/config").c_str(), 1);
+    setenv("XDG_STATE_HOME", (folder_.path() + "/state").c_str(), 1);
     addresses_ = {.data = Start(data_server_, data_),
                   .training = Start(training_server_, training_),
                   .serving = Start(serving_server_, serving_)};
@@ -77,7 +81,8 @@ class CommandTest : public testing::Test {
                   "--serving-address=" + addresses_.serving});
     std::ostringstream out;
     std::ostringstream err;
-    Console console(out, err, live_);
+    std::istringstream in(answer_);
+    Console console(out, err, live_, answer_.empty() ? nullptr : &in);
     const Exit exit = Perform(words, console, stop_.get_token());
     return {.exit = exit, .out = out.str(), .err = err.str()};
   }
@@ -103,8 +108,9 @@ class CommandTest : public testing::Test {
   std::unique_ptr<rpc::Server> training_server_;
   std::unique_ptr<rpc::Server> serving_server_;
   Addresses addresses_;
-  std::stop_source stop_;  // what Ctrl-C asks
-  bool live_ = false;      // whether standard error is a terminal
+  std::stop_source stop_;    // what Ctrl-C asks
+  std::string answer_ = {};  // what a person types; empty: nobody is there
+  bool live_ = false;        // whether standard error is a terminal
   storage::TemporaryFolder folder_;
 
  private:
@@ -120,7 +126,7 @@ class ShellTest : public CommandTest {
   std::ostringstream out_;
   std::ostringstream err_;
   Console console_{out_, err_, /*live=*/false};
-  Connection connection_{addresses_, stop_.get_token()};
+  Connection connection_{Endpoints{.addresses = addresses_}, stop_.get_token()};
   Shell shell_{.console = console_, .connection = connection_};
 };
 

@@ -82,7 +82,9 @@ class SlowServer {
 
 TEST_F(ConnectionTest, AServiceThatIsSlowToAnswerIsNotTakenForOneThatIsDown) {
   const SlowServer server(std::chrono::milliseconds(300));
-  Connection connection({.data = fmt::format("127.0.0.1:{}", server.port())}, stop_.get_token());
+  Connection connection(
+      Endpoints{.addresses = {.data = fmt::format("127.0.0.1:{}", server.port())}},
+      stop_.get_token());
   const auto stub = connection.Data();
   EXPECT_TRUE(stub.ok()) << stub.status();
 }

@@ -32,6 +32,30 @@ grpc::Status Give(const Answer<Request, Response>& answer,
                 : grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "the test expects no such call");
 }
 
+/// Reads an upload to its end, checks it by the transfer protocol, and hands header and bytes on.
+template <typename Header, typename Request, typename Take>
+absl::Status TakeUpload(grpc::ServerReader<Request>& reader, const Take& take) {
+  std::string bytes;
+  transfer::Receiver receiver(std::int64_t{1} << 30, [&bytes](std::string_view part) {
+    bytes += part;
+    return absl::OkStatus();
+  });
+  Header header;
+  absl::Status taken = absl::InvalidArgumentError("the upload has no close");
+  for (Request request; reader.Read(&request);) {
+    if (request.has_header()) {
+      header = request.header();
+    } else if (request.has_chunk()) {
+      if (const absl::Status status = receiver.Take(request.chunk()); !status.ok()) {
+        return status;
+      }
+    } else {
+      taken = receiver.Finish(request.close()).status();
+    }
+  }
+  return taken.ok() ? take(header, bytes) : taken;
+}
+
 /// Imports are read to their end and checked by the transfer protocol before they are answered.
 class FakeDataService final : public data::v1::DataService::Service {
  public:
@@ -43,30 +67,23 @@ class FakeDataService final : public data::v1::DataService::Service {
   Answer<data::v1::ListDatasetsRequest, data::v1::ListDatasetsResponse> list_datasets;
   Answer<data::v1::GetStatisticsRequest, data::v1::GetStatisticsResponse> get_statistics;
   Answer<data::v1::DeleteDatasetRequest, data::v1::DeleteDatasetResponse> delete_dataset;
+  std::function<absl::Status(const data::v1::ReadRowsRequest&,
+                             grpc::ServerWriter<data::v1::ReadRowsResponse>&)>
+      read_rows;
+
+  grpc::Status ReadRows(grpc::ServerContext* /*context*/,
+                        const data::v1::ReadRowsRequest* request,
+                        grpc::ServerWriter<data::v1::ReadRowsResponse>* writer) override {
+    return ToGrpcStatus(read_rows(*request, *writer));
+  }
 
   grpc::Status ImportDataset(grpc::ServerContext* /*context*/,
                              grpc::ServerReader<data::v1::ImportDatasetRequest>* reader,
                              data::v1::DatasetVersion* response) override {
-    std::string bytes;
-    transfer::Receiver receiver(std::int64_t{1} << 30, [&bytes](std::string_view part) {
-      bytes += part;
-      return absl::OkStatus();
-    });
-    data::v1::ImportHeader header;
-    absl::Status taken = absl::InvalidArgumentError("the upload has no close");
-    for (data::v1::ImportDatasetRequest request; reader->Read(&request);) {
-      if (request.has_header()) {
-        header = request.header();
-      } else if (request.has_chunk()) {
-        const absl::Status status = receiver.Take(request.chunk());
-        if (!status.ok()) {
-          return ToGrpcStatus(status);
-        }
-      } else {
-        taken = receiver.Finish(request.close()).status();
-      }
-    }
-    return ToGrpcStatus(taken.ok() ? import_dataset(header, bytes, *response) : taken);
+    return ToGrpcStatus(TakeUpload<data::v1::ImportHeader>(
+        *reader, [&](const data::v1::ImportHeader& header, const std::string& bytes) {
+          return import_dataset(header, bytes, *response);
+        }));
   }
 
   grpc::Status GetDataset(grpc::ServerContext* /*context*/,
@@ -143,6 +160,42 @@ class FakeServingService final : public serving::v1::ServingService::Service {
   Answer<serving::v1::DeleteModelVersionRequest, serving::v1::DeleteModelVersionResponse>
       delete_model_version;
   Answer<serving::v1::PredictRequest, serving::v1::PredictResponse> predict;
+  std::function<absl::Status(const serving::v1::UploadHeader&,
+                             const std::string& bytes,
+                             serving::v1::ModelVersion&)>
+      upload_model;
+
+  grpc::Status UploadModel(grpc::ServerContext* /*context*/,
+                           grpc::ServerReader<serving::v1::UploadModelRequest>* reader,
+                           serving::v1::ModelVersion* response) override {
+    return ToGrpcStatus(TakeUpload<serving::v1::UploadHeader>(
+        *reader, [&](const serving::v1::UploadHeader& header, const std::string& bytes) {
+          return upload_model(header, bytes, *response);
+        }));
+  }
+
+  Answer<serving::v1::GetRouteRequest, serving::v1::Route> get_route;
+  Answer<serving::v1::SetRouteRequest, serving::v1::Route> set_route;
+  Answer<serving::v1::ListRouteChangesRequest, serving::v1::ListRouteChangesResponse>
+      list_route_changes;
+
+  grpc::Status GetRoute(grpc::ServerContext* /*context*/,
+                        const serving::v1::GetRouteRequest* request,
+                        serving::v1::Route* response) override {
+    return Give(get_route, request, response);
+  }
+
+  grpc::Status SetRoute(grpc::ServerContext* /*context*/,
+                        const serving::v1::SetRouteRequest* request,
+                        serving::v1::Route* response) override {
+    return Give(set_route, request, response);
+  }
+
+  grpc::Status ListRouteChanges(grpc::ServerContext* /*context*/,
+                                const serving::v1::ListRouteChangesRequest* request,
+                                serving::v1::ListRouteChangesResponse* response) override {
+    return Give(list_route_changes, request, response);
+  }
 
   grpc::Status ListModels(grpc::ServerContext* /*context*/,
                           const serving::v1::ListModelsRequest* request,

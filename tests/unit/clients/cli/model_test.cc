@@ -112,7 +112,7 @@ TEST_F(ModelTest, ShowTellsCategoriesAndRegressions) {
 }
 
 TEST_F(ModelTest, RmWantsAVersion) {
-  EXPECT_THAT(Command({"model", "rm", "iris"}),
+  EXPECT_THAT(Command({"model", "rm", "iris", "--yes"}),
               FailsWith(Exit::kUsage, "'iris' does not say which version"));
 }
 
@@ -122,8 +122,8 @@ TEST_F(ModelTest, RmSaysWhatIsGone) {
     EXPECT_EQ(request.name(), "models/iris/versions/2");
     return absl::OkStatus();
   };
-  EXPECT_EQ(Command({"model", "rm", "iris@2"}).out, "deleted iris@2\n");
-  EXPECT_TRUE(Command({"model", "rm", "iris@2", "-ojson"}).Json().is_object());
+  EXPECT_EQ(Command({"model", "rm", "iris@2", "--yes"}).out, "deleted iris@2\n");
+  EXPECT_TRUE(Command({"model", "rm", "iris@2", "-ojson", "--yes"}).Json().is_object());
 }
 
 TEST_F(ModelTest, AVersionThatARouteNamesIsInvalidToDelete) {
@@ -131,14 +131,14 @@ TEST_F(ModelTest, AVersionThatARouteNamesIsInvalidToDelete) {
                                      serving::v1::DeleteModelVersionResponse&) {
     return FailedPrecondition("a route names iris@2");
   };
-  EXPECT_THAT(Command({"model", "rm", "iris@2"}),
+  EXPECT_THAT(Command({"model", "rm", "iris@2", "--yes"}),
               FailsWith(Exit::kInvalid, "a route names iris@2"));
 }
 
 TEST_F(ModelTest, AServiceThatIsDownSaysWhatToDo) {
   StopServer(serving_server_);
   for (const auto& words : std::vector<std::vector<std::string>>{
-           {"model", "ls"}, {"model", "show", "a"}, {"model", "rm", "a@1"}}) {
+           {"model", "ls"}, {"model", "show", "a"}, {"model", "rm", "a@1", "--yes"}}) {
     EXPECT_THAT(Command(words),
                 FailsWith(Exit::kTryAgain, "fix: 'millrace up' starts it; --serving-address"));
   }

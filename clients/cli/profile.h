@@ -1,0 +1,19 @@
+// Profile: what was measured of each column, on a line of its own.
+
+#pragma once
+
+#include <string>
+
+#include "millrace/data/v1/data_service.pb.h"
+#include "millrace/schema/v1/statistics.pb.h"
+
+namespace millrace::cli {
+
+/// Type, missing and different values, and the figures of numbers with their histogram or the most
+/// frequent values. The wide form has quantiles too.
+std::string ProfileTable(const data::v1::DatasetVersion& version,
+                         const schema::v1::Statistics& statistics,
+                         bool wide,
+                         bool utf8);
+
+}  // namespace millrace::cli

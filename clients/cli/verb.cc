@@ -1,0 +1,107 @@
+#include "clients/cli/verb.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <fmt/core.h>
+
+#include "clients/cli/console.h"
+#include "clients/cli/failure.h"
+#include "clients/cli/listing.h"
+#include "clients/cli/reference.h"
+#include "common/status/status.h"
+
+namespace millrace::cli {
+
+namespace {
+
+CLI::App* AddVerb(CLI::App& noun, const NamedVerb& verb, std::string& name) {
+  CLI::App* const app = noun.add_subcommand(verb.verb, verb.help);
+  app->add_option(verb.word, name, verb.word_help)->required(verb.required);
+  return app;
+}
+
+}  // namespace
+
+CLI::App* AddNamed(CLI::App& noun,
+                   Action& chosen,
+                   const NamedVerb& verb,
+                   std::function<absl::Status(const std::string&, Shell&)> act) {
+  const auto name = std::make_shared<std::string>();
+  CLI::App* const app = AddVerb(noun, verb, *name);
+  app->callback([name, act = std::move(act), &chosen] {
+    chosen = [name, act](Shell& shell) { return act(*name, shell); };
+  });
+  return app;
+}
+
+CLI::App* AddList(CLI::App& noun,
+                  Action& chosen,
+                  const NamedVerb& verb,
+                  std::function<absl::Status(const std::string&, int, Shell&)> act) {
+  const auto name = std::make_shared<std::string>();
+  const auto limit = std::make_shared<int>(kListDefault);
+  CLI::App* const app = AddVerb(noun, verb, *name);
+  app->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
+  app->callback([name, limit, act = std::move(act), &chosen] {
+    chosen = [name, limit, act](Shell& shell) { return act(*name, *limit, shell); };
+  });
+  return app;
+}
+
+void AddConsent(CLI::App& verb, Consent& consent, bool asks) {
+  verb.add_flag("--dry-run", consent.dry_run, "say what would be done, and do nothing");
+  if (asks) {
+    verb.add_flag("--yes", consent.yes, "do not ask");
+  }
+}
+
+bool IsDryRun(Shell& shell, const Consent& consent, std::string_view what) {
+  if (consent.dry_run) {
+    shell.console.Note(fmt::format("would {}", Printable(what)));
+  }
+  return consent.dry_run;
+}
+
+absl::StatusOr<bool> Agree(Shell& shell, const Consent& consent, std::string_view what) {
+  if (IsDryRun(shell, consent, what)) {
+    return false;
+  }
+  if (consent.yes) {
+    return true;
+  }
+  const std::optional<std::string> answer =
+      shell.console.Ask(fmt::format("{}? [y/N]", Printable(what)));
+  if (!answer) {
+    return UsageError(fmt::format("nobody is here to be asked whether to {}", what),
+                      "--yes says so");
+  }
+  if (answer == "y" || answer == "yes") {
+    return true;
+  }
+  return WithFix(Cancelled("nothing was done"), "answer 'y', or give --yes");
+}
+
+void AddRemove(CLI::App& noun,
+               Action& chosen,
+               const NamedVerb& verb,
+               std::string_view collection,
+               std::function<absl::Status(const std::string&, Shell&)> act) {
+  const auto consent = std::make_shared<Consent>();
+  const auto ask = [consent, act = std::move(act), collection = std::string(collection)](
+                       const std::string& name, Shell& shell) -> absl::Status {
+    const std::string full_name = FullName(collection, name);
+    ASSIGN_OR_RETURN(const bool agreed, Agree(shell, *consent, "delete " + full_name));
+    return agreed ? act(full_name, shell) : absl::OkStatus();
+  };
+  AddConsent(*AddNamed(noun, chosen, verb, ask), *consent, /*asks=*/true);
+}
+
+}  // namespace millrace::cli
