@@ -1,4 +1,4 @@
-// ConnectionFlags on the command line.
+// ConnectionFlags: how they stand on the command line.
 
 #pragma once
 

@@ -131,13 +131,14 @@ absl::Status Down(const UpWords& words, Shell& shell) {
 void AddUp(CLI::App& app, Action& chosen) {
   const auto words = std::make_shared<UpWords>();
   CLI::App* const up = app.add_subcommand("up", "start the three services on this machine");
-  up->add_option("--folder", words->folder, "state, logs and process numbers")
-      ->capture_default_str();
+  up->add_option("--folder",
+                 words->folder,
+                 "state, logs and process numbers; $XDG_STATE_HOME/millrace when not given");
   up->add_flag("--detach", words->detach, "leave them running in the background");
   up->callback([words, &chosen] { chosen = [words](Shell& shell) { return Up(*words, shell); }; });
 
   CLI::App* const down = app.add_subcommand("down", "stop what 'up --detach' started");
-  down->add_option("--folder", words->folder, "as given to 'up'")->capture_default_str();
+  down->add_option("--folder", words->folder, "as given to 'up'");
   down->callback(
       [words, &chosen] { chosen = [words](Shell& shell) { return Down(*words, shell); }; });
 }

@@ -211,10 +211,10 @@ class GuardedTest : public testing::Test {
                                    "--address=127.0.0.1:0",
                                    "--folder=" + Path("data"),
                                    "--port-file=" + Path("port"),
-                                   "--tls-certificate=" + Path("server.pem"),
-                                   "--tls-key=" + Path("server.key"),
-                                   "--tls-authority=" + Path("authority.pem"),
-                                   "--access-file=" + Path("access.yaml")},
+                                   "--tls.certificate=" + Path("server.pem"),
+                                   "--tls.key=" + Path("server.key"),
+                                   "--tls.authority=" + Path("authority.pem"),
+                                   "--access_file=" + Path("access.yaml")},
                                   Path("log"));
     Require(service.status());
     service_ = *std::move(service);

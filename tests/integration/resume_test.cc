@@ -110,8 +110,9 @@ class ImportResumeTest : public ResumeTest {
     std::ostringstream out;
     std::ostream err(&told);
     cli::Console console(out, err, /*live=*/false);
-    cli::Connection connection(cli::Endpoints{.data = services().address(Service::kData)},
-                               std::stop_token());
+    cli::Connection connection(
+        cli::Endpoints{.addresses = {.data = services().address(Service::kData)}},
+        std::stop_token());
     cli::Shell shell{.console = console, .connection = connection};
     data::v1::ImportHeader header;
     header.set_dataset("datasets/" + dataset);

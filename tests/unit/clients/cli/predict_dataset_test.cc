@@ -117,10 +117,11 @@ class PredictDatasetTest : public CommandTest {
 TEST_F(PredictDatasetTest, TheAnswersForAllRowsBecomeADataset) {
   const CommandResult result = Do();
   ASSERT_EQ(result.exit, Exit::kDone) << result.err;
-  EXPECT_EQ(imported_.substr(0, 86),
-            "row,predicted,probability even,\"probability odd, or \"\"so\"\"\"\n"
-            "0,even,1,0\n"
-            "1,\"odd, or \"\"s");
+  EXPECT_THAT(
+      imported_,
+      testing::StartsWith("row,predicted,probability even,\"probability odd, or \"\"so\"\"\"\n"
+                          "0,even,1,0\n"
+                          "1,\"odd, or \"\"so\"\"\",0.1,0.9\n"));
   EXPECT_EQ(std::count(imported_.begin(), imported_.end(), '\n'), kRows + 1);
   EXPECT_EQ(header_.dataset(), "datasets/answers");
   EXPECT_EQ(header_.file_name(), "iris@3 of numbers@2.csv");

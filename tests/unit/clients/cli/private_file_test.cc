@@ -32,7 +32,7 @@ TEST(PrivateFileTest, WhatCannotBeWrittenOrReadIsSaid) {
   const storage::TemporaryFolder folder;
   std::ofstream(folder.path() + "/file") << "x";
   EXPECT_THAT(WritePrivateFile(folder.path() + "/file/below", "x"),
-              Fails(absl::StatusCode::kUnknown, "cannot write"));
+              Fails(absl::StatusCode::kAlreadyExists, "cannot make folder"));
   EXPECT_THAT(ReadSmallFile(folder.path() + "/none"),
               Fails(absl::StatusCode::kNotFound, "there is no file"));
   EXPECT_THAT(ReadSmallFile(folder.path()),
