@@ -107,11 +107,15 @@ absl::Status WithGuess(absl::Status status, const absl::StatusOr<Endpoints>& end
     return status;
   }
   for (const std::string_view collection : {"datasets", "models", "runs"}) {
-    const std::size_t found = message.find(fmt::format("{}/", collection));
-    if (found == std::string::npos) {
+    const std::string_view thing = collection.substr(0, collection.size() - 1);
+    const std::string quoted = fmt::format("{} '", thing);
+    const std::string path = fmt::format("{}/", collection);
+    std::size_t begin = message.find(path);
+    begin = begin == std::string::npos ? message.find(quoted) : begin;
+    if (begin == std::string::npos) {
       continue;
     }
-    const std::size_t begin = found + collection.size() + 1;
+    begin += message.compare(begin, path.size(), path) == 0 ? path.size() : quoted.size();
     const std::size_t end = message.find_first_of("/' \",;:", begin);
     const std::string word = message.substr(begin, end - begin);
     const std::string closest =

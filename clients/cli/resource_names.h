@@ -22,7 +22,7 @@ std::vector<std::string> ResourceNames(const absl::StatusOr<Endpoints>& endpoint
                                        bool versions);
 
 /// `status`, with a guess as its fix where it is NOT_FOUND and names a thing of a collection
-/// (`datasets/patinets`) that is almost one that exists.
+/// (`datasets/patinets`, or `dataset 'patinets'`) that is almost one that exists.
 absl::Status WithGuess(absl::Status status, const absl::StatusOr<Endpoints>& endpoints);
 
 }  // namespace millrace::cli

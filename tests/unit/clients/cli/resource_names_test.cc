@@ -32,6 +32,12 @@ TEST_F(ResourceNamesTest, ANameThatIsAlmostRightIsGuessed) {
               FailsWith(Exit::kNotFound, "fix: did you mean 'triage'?"));
 }
 
+TEST_F(ResourceNamesTest, TheServiceMaySayTheBareName) {
+  serving_.get_model = [](const auto&, auto&) { return NotFound("there is no model 'traige'"); };
+  EXPECT_THAT(Command({"model", "show", "traige"}),
+              FailsWith(Exit::kNotFound, "fix: did you mean 'triage'?"));
+}
+
 TEST_F(ResourceNamesTest, ANameLikeNoOtherKeepsTheServicesFix) {
   EXPECT_THAT(Command({"model", "show", "weather"}),
               FailsWith(Exit::kNotFound, "fix: ListModels has them"));
