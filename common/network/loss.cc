@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <string_view>
 
 #include "common/network/kernels/kernels.h"
 #include "common/status/check.h"
@@ -32,6 +34,27 @@ bool TakesLogits(Kind kind) {
          kind == model::v1::LOSS_CATEGORICAL_CROSSENTROPY_FROM_LOGITS;
 }
 
+// The word for it in a spec: "binary_crossentropy" for LOSS_BINARY_CROSSENTROPY.
+std::string Word(std::string_view name, std::string_view prefix) {
+  std::string word(name.substr(prefix.size()));
+  std::transform(word.begin(), word.end(), word.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return word;
+}
+
+std::string WordOf(Kind kind) {
+  return Word(model::v1::Loss_Name(kind), "LOSS_");
+}
+
+absl::Status WrongLabel(Kind kind, std::string_view wanted, Task task) {
+  return WithFix(InvalidArgument("loss {} is for {}, found a {} label",
+                                 WordOf(kind),
+                                 wanted,
+                                 Word(schema::v1::Task_Name(task), "TASK_")),
+                 "leave `loss` out: the label chooses one that fits");
+}
+
 // A last layer without an activation is read as logits, since it gives no probabilities.
 Kind Choose(const LayerPlan& last, Task task) {
   const bool logits = last.activation == model::v1::ACTIVATION_UNSPECIFIED;
@@ -48,18 +71,13 @@ Kind Choose(const LayerPlan& last, Task task) {
 
 absl::Status CheckTask(Kind kind, Task task) {
   if (IsBinary(kind) && task != schema::v1::TASK_BINARY) {
-    return InvalidArgument("loss {} is for a label of two classes, found a {} label",
-                           model::v1::Loss_Name(kind),
-                           schema::v1::Task_Name(task));
+    return WrongLabel(kind, "a label of two classes", task);
   }
   if (IsCategorical(kind) && task == schema::v1::TASK_REGRESSION) {
-    return InvalidArgument("loss {} is for a label of classes, found a TASK_REGRESSION label",
-                           model::v1::Loss_Name(kind));
+    return WrongLabel(kind, "a label of classes", task);
   }
   if (!IsBinary(kind) && !IsCategorical(kind) && task == schema::v1::TASK_MULTICLASS) {
-    return InvalidArgument("loss {} is for a label that is a number, found a {} label",
-                           model::v1::Loss_Name(kind),
-                           schema::v1::Task_Name(task));
+    return WrongLabel(kind, "a label that is a number", task);
   }
   return absl::OkStatus();
 }
@@ -70,19 +88,19 @@ absl::Status CheckLastLayer(Kind kind, const LayerPlan& last, std::int64_t wante
         "network.layers: the last layer must have {} output{} for loss {} on this label, found {}",
         wanted,
         wanted == 1 ? "" : "s",
-        model::v1::Loss_Name(kind),
+        WordOf(kind),
         last.outputs);
   }
   if (TakesLogits(kind) && last.activation != model::v1::ACTIVATION_UNSPECIFIED) {
     return InvalidArgument(
         "network.layers: the last layer must have no activation for loss {}, found {}",
-        model::v1::Loss_Name(kind),
-        model::v1::Activation_Name(last.activation));
+        WordOf(kind),
+        Word(model::v1::Activation_Name(last.activation), "ACTIVATION_"));
   }
   if (last.activation == model::v1::ACTIVATION_SOFTMAX && !IsCategorical(kind)) {
     return InvalidArgument(
         "network.layers: a last layer with softmax needs a categorical cross-entropy, found {}",
-        model::v1::Loss_Name(kind));
+        WordOf(kind));
   }
   return absl::OkStatus();
 }

@@ -174,6 +174,24 @@ absl::StatusOr<std::unique_ptr<storage::ReadableFile>> PowerLossDisk::Open(
   return std::make_unique<Reader>(found->second);
 }
 
+absl::StatusOr<std::unique_ptr<storage::WritableFile>> PowerLossDisk::OpenToAppend(
+    const std::string& path,
+    std::int64_t size) {
+  RETURN_IF_ERROR(Count("cut off"));
+  const auto found = visible_.files.find(path);
+  if (found == visible_.files.end()) {
+    return NotFound("cannot go on with {}: there is no such file", path);
+  }
+  File& file = *found->second;
+  const auto kept = static_cast<std::size_t>(size);
+  if (file.bytes.size() < kept) {
+    return DataLoss("cannot go on with {}: it has fewer than {} bytes", path, size);
+  }
+  file.bytes.resize(kept);
+  file.synced = std::min(file.synced, kept);
+  return std::make_unique<Writer>(*this, found->second);
+}
+
 absl::Status PowerLossDisk::Rename(const std::string& from, const std::string& to) {
   RETURN_IF_ERROR(Count("rename"));
   const auto found = visible_.files.find(from);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -57,6 +58,9 @@ class PowerLossDisk final : public storage::FileSystem {
 
   absl::StatusOr<std::unique_ptr<storage::WritableFile>> Create(const std::string& path) override;
   absl::StatusOr<std::unique_ptr<storage::ReadableFile>> Open(const std::string& path) override;
+  /// What is cut off does not come back.
+  absl::StatusOr<std::unique_ptr<storage::WritableFile>> OpenToAppend(const std::string& path,
+                                                                      std::int64_t size) override;
   absl::Status Rename(const std::string& from, const std::string& to) override;
   absl::Status Remove(const std::string& path) override;
   absl::Status MakeFolder(const std::string& path) override;

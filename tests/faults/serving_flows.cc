@@ -4,6 +4,8 @@
 #include "common/clock/clock.h"
 #include "common/model/bundle.h"
 #include "common/status/status.h"
+#include "common/storage/sha256.h"
+#include "common/transfer/upload_store.h"
 #include "services/serving/load/repository.h"
 #include "tests/faults/flow.h"
 #include "tests/faults/verified.h"
@@ -18,15 +20,35 @@ using serving::Repository;
 const std::string kModel = "small";
 const std::string kCaller = "somebody";
 
-// The way of an upload: staged as it comes, read back, kept.
-absl::Status Upload(Repository& repository, float weights) {
+// The way of an upload that can go on: received, read back, kept, answered.
+absl::Status Upload(storage::FileSystem& files,
+                    const std::string& folder,
+                    Repository& repository,
+                    float weights) {
   const model::Bundle bundle = serving::SmallBundle(weights);
   ASSIGN_OR_RETURN(const std::string bytes, model::WriteBundle(bundle));
-  ASSIGN_OR_RETURN(const auto staged, repository.Stage());
-  RETURN_IF_ERROR(staged->Append(bytes));
-  RETURN_IF_ERROR(staged->Close());
-  ASSIGN_OR_RETURN(const std::string read, repository.ReadStaged(*staged));
-  return repository.Add(kModel, read, bundle.manifest, kCaller).status();
+  constexpr std::int64_t kBytesMax = std::int64_t{1} << 20;
+  ASSIGN_OR_RETURN(const auto uploads,
+                   transfer::UploadStore::Open(
+                       files,
+                       folder + "/uploads",
+                       SystemClock(),
+                       {.upload_bytes_max = kBytesMax, .unfinished_bytes_max = kBytesMax}));
+  ASSIGN_OR_RETURN(
+      const auto upload,
+      uploads->Begin(fmt::format("upload-of-a-bundle-{}", weights), serving::v1::UploadHeader()));
+  transfer::v1::Chunk chunk;
+  chunk.set_data(bytes);
+  RETURN_IF_ERROR(upload->Take(chunk));
+  transfer::v1::Close close;
+  close.set_size_bytes(static_cast<std::int64_t>(bytes.size()));
+  close.set_sha256(storage::Sha256Of(bytes));
+  RETURN_IF_ERROR(upload->Finish(close).status());
+  ASSIGN_OR_RETURN(const auto file, upload->OpenBytes());
+  ASSIGN_OR_RETURN(const std::string read, file->Read(0, file->size()));
+  const absl::Status added = repository.Add(kModel, read, bundle.manifest, kCaller).status();
+  upload->Answer(added);
+  return added;
 }
 
 absl::Status SetRoute(Repository& repository, std::int32_t percent_of_first) {
@@ -41,8 +63,8 @@ absl::Status SetRoute(Repository& repository, std::int32_t percent_of_first) {
 
 absl::Status UploadTwo(storage::FileSystem& files, const std::string& folder) {
   ASSIGN_OR_RETURN(const auto repository, Repository::Open(files, folder, SystemClock()));
-  RETURN_IF_ERROR(Upload(*repository, 1));
-  RETURN_IF_ERROR(Upload(*repository, 2));
+  RETURN_IF_ERROR(Upload(files, folder, *repository, 1));
+  RETURN_IF_ERROR(Upload(files, folder, *repository, 2));
   return SetRoute(*repository, 0);
 }
 
@@ -50,7 +72,7 @@ absl::Status UploadThird(storage::FileSystem& files,
                          const std::string& folder,
                          const std::function<void()>& acknowledge) {
   ASSIGN_OR_RETURN(const auto repository, Repository::Open(files, folder, SystemClock()));
-  RETURN_IF_ERROR(Upload(*repository, 3));
+  RETURN_IF_ERROR(Upload(files, folder, *repository, 3));
   acknowledge();
   return absl::OkStatus();
 }

@@ -114,16 +114,16 @@ const std::vector<BadRun> kBadRuns{
     {"OutputsThatDoNotFitTheClasses",
      [](auto& request) { LastLayer(request).set_units(2); },
      kInvalid,
-     "the last layer must have 3 outputs for loss LOSS_CATEGORICAL_CROSSENTROPY on this label, "
+     "the last layer must have 3 outputs for loss categorical_crossentropy on this label, "
      "found 2"},
     {"LossThatDoesNotFitTheTask",
      [](auto& request) { request.mutable_spec()->set_loss(model::v1::LOSS_BINARY_CROSSENTROPY); },
      kInvalid,
-     "LOSS_BINARY_CROSSENTROPY is for a label of two classes, found a TASK_MULTICLASS label"},
+     "loss binary_crossentropy is for a label of two classes, found a multiclass label"},
     {"ClassesForANumber",
      [](auto& request) { request.set_dataset_version("datasets/numbers"); },
      kInvalid,
-     "LOSS_CATEGORICAL_CROSSENTROPY is for a label of classes, found a TASK_REGRESSION label"},
+     "loss categorical_crossentropy is for a label of classes, found a regression label"},
     {"EarlyStoppingWithoutValidation",
      [](auto& request) {
        request.set_dataset_version("datasets/numbers");

@@ -140,8 +140,7 @@ absl::StatusOr<std::unique_ptr<Repository>> Repository::Open(storage::FileSystem
                                                              const Clock& clock) {
   ASSIGN_OR_RETURN(storage::StateFolder state,
                    storage::StateFolder::Open(files, folder, Layout().format));
-  std::unique_ptr<Repository> repository(new Repository(files, folder, clock, std::move(state)));
-  RETURN_IF_ERROR(storage::PrepareFolder(files, folder + "/uploads"));
+  std::unique_ptr<Repository> repository(new Repository(clock, std::move(state)));
   ASSIGN_OR_RETURN(repository->blobs_, storage::BlobStore::Open(files, folder + "/blobs"));
   ASSIGN_OR_RETURN(const std::vector<std::string> found, repository->blobs_->List());
   const std::string catalog = folder + "/" + Layout().catalog;
@@ -149,15 +148,6 @@ absl::StatusOr<std::unique_ptr<Repository>> Repository::Open(storage::FileSystem
   ASSIGN_OR_RETURN(repository->database_, storage::Database::Open(catalog, Migrations()));
   RETURN_IF_ERROR(repository->RemoveUnusedBlobs());
   return repository;
-}
-
-absl::StatusOr<std::unique_ptr<storage::StagedFile>> Repository::Stage() {
-  return storage::StagedFile::Create(files_, folder_ + "/uploads");
-}
-
-absl::StatusOr<std::string> Repository::ReadStaged(const storage::StagedFile& file) {
-  ASSIGN_OR_RETURN(const auto readable, files_.Open(file.path()));
-  return readable->Read(0, readable->size());
 }
 
 absl::StatusOr<VersionRecord> Repository::Add(const std::string& model,

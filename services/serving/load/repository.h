@@ -52,12 +52,6 @@ class Repository {
                                                           const std::string& folder,
                                                           const Clock& clock);
 
-  /// A file to receive an upload in.
-  absl::StatusOr<std::unique_ptr<storage::StagedFile>> Stage();
-
-  /// The bytes of a staged upload after its Close().
-  absl::StatusOr<std::string> ReadStaged(const storage::StagedFile& file);
-
   /// Stores a verified bundle as the model's next version. The same bytes again return the version
   /// that they already are. Numbers count from 1 and are never used again.
   absl::StatusOr<VersionRecord> Add(const std::string& model,
@@ -105,13 +99,8 @@ class Repository {
   absl::Status Delete(const std::string& model, std::int32_t number, const std::string& caller);
 
  private:
-  Repository(storage::FileSystem& files,
-             std::string folder,
-             const Clock& clock,
-             storage::StateFolder state)
-      : files_(files),
-        folder_(std::move(folder)),
-        clock_(clock),
+  Repository(const Clock& clock, storage::StateFolder state)
+      : clock_(clock),
         state_(std::move(state)) {}
 
   // A new row of `versions`, without its number.
@@ -135,8 +124,6 @@ class Repository {
   [[nodiscard]] std::int64_t NowMicroseconds() const;
   absl::Status RemoveUnusedBlobs();
 
-  storage::FileSystem& files_;
-  std::string folder_;
   const Clock& clock_;
   storage::StateFolder state_;
   std::mutex changing_;  // held while blobs and catalog do not agree

@@ -1,7 +1,10 @@
-# Writes HEADER with the version and the source revision, when it is not there already.
+# Writes HEADER with the version and the source revision, REVISION or what git says, when it is not
+# there already.
 set(revision "unknown")
 find_program(GIT git)
-if(GIT)
+if(REVISION)
+  set(revision ${REVISION})
+elseif(GIT)
   execute_process(
     COMMAND ${GIT} -C ${SOURCE_DIR} describe --always --dirty --abbrev=12 --exclude=*
     OUTPUT_VARIABLE described RESULT_VARIABLE failed ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)

@@ -249,17 +249,6 @@ TEST_F(RepositoryTest, NobodyChangesTheHistory) {
   }
 }
 
-TEST_F(RepositoryTest, RemovesWhatAnInterruptedUploadLeft) {
-  const auto staged = repository_->Stage();
-  ASSERT_TRUE((*staged)->Append("half").ok());
-  const std::string left = fmt::format("{}.part", (*staged)->path());
-  std::filesystem::copy_file((*staged)->path(), left);
-
-  Reopen();
-
-  EXPECT_FALSE(std::filesystem::exists(left));
-}
-
 TEST_F(RepositoryTest, DamagedBytesAreDataLoss) {
   const VersionRecord record = Add("a", 1);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(BlobFolder())) {
