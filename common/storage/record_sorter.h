@@ -129,8 +129,7 @@ class RecordSorter {
     std::sort(buffer_.begin(), buffer_.end());
     const auto bytes = std::as_bytes(std::span(buffer_));
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): how bytes become text.
-    absl::Status status =
-        runs_.Append({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    absl::Status status = runs_.Append({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     buffer_.clear();
     return status;
   }
