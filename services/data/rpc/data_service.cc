@@ -108,13 +108,13 @@ grpc::ServerUnaryReactor* DataService::DeleteDataset(grpc::CallbackServerContext
 grpc::ServerWriteReactor<v1::ReadExamplesResponse>* DataService::ReadExamples(
     grpc::CallbackServerContext* /*context*/,
     const v1::ReadExamplesRequest* request) {
-  return new ReadCall(read_, *request);
+  return StartReadExamples(read_, *request);
 }
 
 grpc::ServerWriteReactor<v1::ReadRowsResponse>* DataService::ReadRows(
     grpc::CallbackServerContext* /*context*/,
     const v1::ReadRowsRequest* request) {
-  return new ReadRowsCall(read_, *request);
+  return StartReadRows(read_, *request);
 }
 
 }  // namespace millrace::data

@@ -9,8 +9,9 @@
 #include "common/features/row_groups.h"
 #include "common/features/transformer.h"
 #include "common/resource/name.h"
-#include "common/status/grpc_status.h"
 #include "common/status/status.h"
+#include "services/data/read/example_reader.h"
+#include "services/data/rpc/read_stream.h"
 
 namespace millrace::data {
 
@@ -39,61 +40,21 @@ absl::StatusOr<std::shared_ptr<const Examples>> Load(DatasetStore& store,
                .test = RowsWith(content.marks, schema::v1::SPLIT_TEST)});
 }
 
+absl::StatusOr<ExampleReader> Open(const ReadParts& parts, const v1::ReadExamplesRequest& request) {
+  ASSIGN_OR_RETURN(VersionedName name, ParseVersionedName("datasets", "name", request.name()));
+  ASSIGN_OR_RETURN(name.sha256, parts.store.Resolve(name));
+  ASSIGN_OR_RETURN(std::shared_ptr<const Examples> examples,
+                   parts.cache.Get(name.sha256, [&] { return Load(parts.store, name); }));
+  return ExampleReader::Create(std::move(examples), request);
+}
+
 }  // namespace
 
-ReadCall::ReadCall(const ReadParts& parts, const v1::ReadExamplesRequest& request)
-    : parts_(parts),
-      request_(request) {
-  Step();
-}
-
-void ReadCall::OnWriteDone(bool ok) {
-  if (ok) {
-    Step();
-  } else {
-    Finish(ToGrpcStatus(Cancelled("the reader has gone")));
-  }
-}
-
-void ReadCall::OnCancel() {
-  cancelled_ = true;
-}
-
-void ReadCall::OnDone() {
-  delete this;
-}
-
-void ReadCall::Step() {
-  const absl::Status submitted = parts_.disk.Submit([this] {
-    const absl::StatusOr<bool> more = Encode();
-    if (more.ok() && *more) {
-      StartWrite(&response_);  // last: the write may be done before this returns
-    } else {
-      Finish(ToGrpcStatus(more.status()));
-    }
-  });
-  if (!submitted.ok()) {
-    Finish(ToGrpcStatus(submitted));
-  }
-}
-
-absl::StatusOr<bool> ReadCall::Encode() {
-  if (cancelled_) {
-    return Cancelled("the reader has cancelled");
-  }
-  if (!reader_.has_value()) {
-    RETURN_IF_ERROR(Open());
-  }
-  return reader_->Next(response_);
-}
-
-absl::Status ReadCall::Open() {
-  ASSIGN_OR_RETURN(VersionedName name, ParseVersionedName("datasets", "name", request_.name()));
-  ASSIGN_OR_RETURN(name.sha256, parts_.store.Resolve(name));
-  ASSIGN_OR_RETURN(std::shared_ptr<const Examples> examples,
-                   parts_.cache.Get(name.sha256, [&] { return Load(parts_.store, name); }));
-  ASSIGN_OR_RETURN(reader_, ExampleReader::Create(std::move(examples), request_));
-  return absl::OkStatus();
+grpc::ServerWriteReactor<v1::ReadExamplesResponse>* StartReadExamples(
+    const ReadParts& parts,
+    const v1::ReadExamplesRequest& request) {
+  return new ReadStream<v1::ReadExamplesResponse, ExampleReader>(
+      parts.disk, [&parts, &request] { return Open(parts, request); });
 }
 
 }  // namespace millrace::data
