@@ -208,12 +208,14 @@ void CallObserver::Ended(Method& method,
 
   static log::RateLimit failures(kFailuresPerSecond);
   const bool failed = code != grpc::StatusCode::OK;
-  if (method.changes || (failed && failures.Ask(std::chrono::steady_clock::now()).admitted)) {
-    log::Info("call",
-              {{"method", method.name},
-               {"code", std::string(code_name)},
-               {"milliseconds", fmt::format("{:.3f}", seconds.count() * 1e3)},
-               {"request_id", request_id}});
+  const bool told =
+      method.changes || (failed && failures.Ask(std::chrono::steady_clock::now()).admitted);
+  if (told || log::DebugIsOn()) {
+    (told ? log::Info : log::Debug)("call",
+                                    {{"method", method.name},
+                                     {"code", std::string(code_name)},
+                                     {"milliseconds", fmt::format("{:.3f}", seconds.count() * 1e3)},
+                                     {"request_id", request_id}});
   }
 }
 

@@ -125,6 +125,10 @@ void Start(std::string_view service, std::string_view level) {
   google::protobuf::SetLogHandler(WriteProtobuf);
 }
 
+bool DebugIsOn() {
+  return TheLog().logger.should_log(spdlog::level::debug);
+}
+
 void Debug(std::string_view event, std::initializer_list<Field> fields) {
   Write(kDebug, event, {fields.begin(), fields.size()});
 }

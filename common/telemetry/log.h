@@ -20,6 +20,9 @@ struct Field {
 /// of debug, info, warning, error.
 void Start(std::string_view service, std::string_view level = "info");
 
+/// Whether debug lines are written: for those that cost something to make.
+bool DebugIsOn();
+
 void Debug(std::string_view event, std::initializer_list<Field> fields = {});
 void Info(std::string_view event, std::initializer_list<Field> fields = {});
 void Warning(std::string_view event, std::initializer_list<Field> fields = {});

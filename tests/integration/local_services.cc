@@ -100,6 +100,10 @@ std::vector<cli::Process> LocalServices::Children(Service service) const {
   return children;
 }
 
+std::string LocalServices::Log(Service service) const {
+  return TextOf(PathOf(service, ".log"));
+}
+
 std::int64_t LocalServices::PeakMemoryBytes(Service service) const {
   std::istringstream status(TextOf(fmt::format("/proc/{}/status", Slot(service)->process.pid())));
   for (std::string line; std::getline(status, line);) {

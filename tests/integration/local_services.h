@@ -93,6 +93,9 @@ class LocalServices {
   /// The most memory that the service has had in RAM at once, in bytes. Requires: it runs.
   [[nodiscard]] std::int64_t PeakMemoryBytes(Service service) const;
 
+  /// What the service has logged since it was first started.
+  [[nodiscard]] std::string Log(Service service) const;
+
   /// Where the service keeps its state.
   [[nodiscard]] std::string folder(Service service) const { return PathOf(service, ""); }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/rpc/channel.h"
+#include "common/rpc/request_id.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 
@@ -33,9 +34,7 @@ class Call {
        const std::stop_token& stop)
       : cancel_(stop, Cancel{&context_}) {
     rpc::SetDeadline(context_, timeout);
-    if (!request_id.empty()) {
-      context_.AddMetadata("x-request-id", request_id);
-    }
+    rpc::SetRequestId(context_, request_id);
   }
 
   [[nodiscard]] grpc::ClientContext* context() { return &context_; }

@@ -6,6 +6,7 @@
 #include <absl/status/status.h>
 #include <grpcpp/grpcpp.h>
 
+#include "common/rpc/request_id.h"
 #include "common/status/status.h"
 #include "common/transfer/upload_call.h"
 
@@ -42,9 +43,7 @@ absl::StatusOr<ModelVersion> Publish(serving::v1::ServingService::StubInterface&
         bundle.substr(static_cast<std::size_t>(offset), static_cast<std::size_t>(size)));
   };
   const auto prepare = [&options](grpc::ClientContext& context) {
-    if (!options.request_id.empty()) {
-      context.AddMetadata("x-request-id", options.request_id);
-    }
+    rpc::SetRequestId(context, options.request_id);
   };
   absl::StatusOr<ModelVersion> version = transfer::SendUpload(std::move(call),
                                                               source,

@@ -10,6 +10,7 @@
 
 #include "common/resource/name.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/request_id.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "services/training/train/spec.h"
@@ -52,7 +53,9 @@ class Creation : public std::enable_shared_from_this<Creation> {
         request_(request),
         response_(response),
         reactor_(context.DefaultReactor()),
-        outgoing_(grpc::ClientContext::FromCallbackServerContext(context)) {}
+        outgoing_(grpc::ClientContext::FromCallbackServerContext(context)) {
+    rpc::SetRequestId(*outgoing_, rpc::RequestId(context));
+  }
 
   grpc::ServerUnaryReactor* Start() {
     grpc::ServerUnaryReactor* const reactor = reactor_;
