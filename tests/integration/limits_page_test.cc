@@ -23,7 +23,7 @@ namespace {
 constexpr std::string_view kIntroduction = R"(# Limits
 
 Made from the services' configurations (the option `limit` on the fields of `proto/millrace/*/v1/config.proto`)
-by `MILLRACE_WRITE_PAGES=1 build/release/bin/integration_limits_test`; a test holds the two together.
+by `MILLRACE_WRITE_DOCS=1 build/release/bin/integration_limits_test`; a test holds the two together.
 
 A limit is set as every setting is: in the YAML of `--config`, by a variable, or by a flag. For `limits.columns_max` of
 the data service these are `limits: {columns_max: 500}`, `MILLRACE_DATA_LIMITS_COLUMNS_MAX=500` and
@@ -70,10 +70,10 @@ TEST(LimitsPageTest, SaysWhatTheConfigurationsSay) {
                            SectionOf("training", training::v1::TrainingConfig()) +
                            SectionOf("serving", serving::v1::ServingConfig());
   const std::string path = MILLRACE_SOURCE_DIR "/docs/limits.md";
-  if (std::getenv("MILLRACE_WRITE_PAGES") != nullptr) {
+  if (std::getenv("MILLRACE_WRITE_DOCS") != nullptr) {
     std::ofstream(path) << page;
   }
-  EXPECT_EQ(ReadFile("docs/limits.md"), page) << "write it with MILLRACE_WRITE_PAGES=1";
+  EXPECT_EQ(ReadFile("docs/limits.md"), page) << "write it with MILLRACE_WRITE_DOCS=1";
 }
 
 }  // namespace
