@@ -63,9 +63,7 @@ absl::StatusOr<double> Find(Target target, NumberSource numbers) {
     std::vector<std::int64_t> counts(kDigits);
     RETURN_IF_ERROR(numbers([&](double number) {
       const std::uint64_t key = KeyOf(number);
-      if (target.Matches(key)) {
-        ++counts[target.Digit(key)];
-      }
+      counts[target.Digit(key)] += target.Matches(key) ? 1 : 0;
     }));
     target.Narrow(counts);
   }

@@ -54,9 +54,9 @@ absl::Status BlockReader::Take(const csv::Record& record, ReadColumns& read) con
   for (std::size_t i = 0; i < rules_.columns.size(); ++i) {
     const WantedColumn& wanted = rules_.columns[i];
     const ColumnBuilder::Added added = read.columns[i].Add(cells[wanted.index]);
-    if (added != ColumnBuilder::Added::kYes) {
-      RETURN_IF_ERROR(Refuse(record, wanted, added, read.columns[i]));
-    }
+    RETURN_IF_ERROR(added == ColumnBuilder::Added::kYes
+                        ? absl::OkStatus()
+                        : Refuse(record, wanted, added, read.columns[i]));
   }
   return absl::OkStatus();
 }

@@ -57,9 +57,9 @@ absl::Status FileReading::Keep(const Block& block,
   for (std::size_t i = 0; i < read.columns.size(); ++i) {
     ColumnBuilder& column = read.columns[i];
     facts.push_back(column.Facts());
-    if (column.kind() == CellKind::kTexts) {
-      RETURN_IF_ERROR(texts_.Add(reader_.rules().columns[i].index, column.texts()));
-    }
+    RETURN_IF_ERROR(column.kind() == CellKind::kTexts
+                        ? texts_.Add(reader_.rules().columns[i].index, column.texts())
+                        : absl::OkStatus());
     writer.AddColumn(column.Release(), facts.back().kind);
   }
   if (group.rows > 0) {
