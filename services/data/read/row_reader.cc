@@ -73,10 +73,7 @@ absl::StatusOr<bool> RowReader::Next(v1::ReadRowsResponse& response) {
       continue;
     }
     schema::v1::Row& row = *response.add_rows();
-    for (std::size_t column = 0; column < cursors_.size(); ++column) {
-      RETURN_IF_ERROR(Seek(column, row_));
-      AddCell(column, row_, *row.add_values());
-    }
+    RETURN_IF_ERROR(Read(row_, row));
     constexpr std::size_t kFieldBytes = 8;  // of the tag and the length, at most
     bytes += row.ByteSizeLong() + kFieldBytes;
     if (bytes > kMessageBytesMax && response.rows_size() > 1) {
@@ -87,6 +84,14 @@ absl::StatusOr<bool> RowReader::Next(v1::ReadRowsResponse& response) {
   place_ += response.rows_size();
   const bool first = !std::exchange(begun_, true);
   return first || response.rows_size() > 0;
+}
+
+absl::Status RowReader::Read(std::int64_t number, schema::v1::Row& row) {
+  for (std::size_t column = 0; column < cursors_.size(); ++column) {
+    RETURN_IF_ERROR(Seek(column, number));
+    AddCell(column, number, *row.add_values());
+  }
+  return absl::OkStatus();
 }
 
 // Makes `row` one of the column's current segment.

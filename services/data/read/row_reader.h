@@ -42,6 +42,7 @@ class RowReader {
   RowReader(std::shared_ptr<const features::ColumnSegments> rows, schema::v1::Split split);
 
   [[nodiscard]] bool IsWanted(std::int64_t row) const;
+  absl::Status Read(std::int64_t number, schema::v1::Row& row);
   absl::Status Seek(std::size_t column, std::int64_t row);
   void AddCell(std::size_t column, std::int64_t row, schema::v1::Value& value);
 

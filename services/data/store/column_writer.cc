@@ -34,9 +34,9 @@ class SegmentedColumn {
     while (first < last) {
       const auto room = static_cast<std::size_t>(segment_rows_ - joiner_.size());
       first = joiner_.Add(cells, first, std::min(last, first + room), kSegmentTextBytes);
-      if (joiner_.size() == segment_rows_ || joiner_.text_bytes() >= kSegmentTextBytes) {
-        RETURN_IF_ERROR(Write());
-      }
+      const bool full =
+          joiner_.size() == segment_rows_ || joiner_.text_bytes() >= kSegmentTextBytes;
+      RETURN_IF_ERROR(full ? Write() : absl::OkStatus());
     }
     return absl::OkStatus();
   }
@@ -70,10 +70,8 @@ absl::Status AddKept(const features::ColumnCells& cells,
     const std::uint8_t* const first =
         std::find_if(at, end, [](std::uint8_t mark) { return mark != features::kDropped; });
     at = std::find(first, end, features::kDropped);
-    if (first != at) {
-      RETURN_IF_ERROR(column.Add(
-          cells, static_cast<std::size_t>(first - marks), static_cast<std::size_t>(at - marks)));
-    }
+    RETURN_IF_ERROR(column.Add(
+        cells, static_cast<std::size_t>(first - marks), static_cast<std::size_t>(at - marks)));
   }
   return absl::OkStatus();
 }

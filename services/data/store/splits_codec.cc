@@ -38,10 +38,11 @@ std::string EncodeSplits(const features::RowMarks& marks) {
   AppendTo(bytes, kVersion);
   AppendTo(bytes, static_cast<std::uint64_t>(marks.size()) - static_cast<std::uint64_t>(dropped));
   for (const std::uint8_t mark : marks) {
-    if (mark != features::kDropped) {
-      CHECK(IsSplit(mark));
-      bytes.push_back(static_cast<char>(mark));
+    if (mark == features::kDropped) {
+      continue;
     }
+    CHECK(IsSplit(mark));
+    bytes.push_back(static_cast<char>(mark));
   }
   return bytes;
 }
