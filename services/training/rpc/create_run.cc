@@ -83,11 +83,13 @@ class Creation : public std::enable_shared_from_this<Creation> {
     if (!request_.request_id().empty()) {
       absl::StatusOr<std::optional<v1::Run>> known =
           parts_.store.FindByRequest(request_.request_id());
-      if (!known.ok() || known->has_value()) {
-        if (known.ok()) {
-          response_ = **std::move(known);
-        }
+      if (!known.ok()) {
         Finish(known.status());
+        return;
+      }
+      if (known->has_value()) {
+        response_ = **std::move(known);
+        Finish(absl::OkStatus());
         return;
       }
     }
@@ -127,10 +129,11 @@ class Creation : public std::enable_shared_from_this<Creation> {
 
   void Accept() {
     absl::StatusOr<v1::Run> run = Fit();
-    if (run.ok()) {
+    const absl::Status status = run.status();
+    if (status.ok()) {
       response_ = *std::move(run);
     }
-    Finish(run.status());
+    Finish(status);
   }
 
   absl::StatusOr<v1::Run> Fit() {
