@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <numeric>
 #include <system_error>
 #include <thread>
 #include <unordered_set>
@@ -140,6 +141,19 @@ ColumnCells ColumnJoiner::Release() {
   text_bytes_ = 0;
   joined_.dictionary = dictionary_.Release();
   return std::exchange(joined_, {});
+}
+
+std::vector<std::size_t> LongestFirst(const schema::v1::Schema& schema) {
+  std::vector<std::size_t> order(static_cast<std::size_t>(schema.columns_size()));
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto group_of = [&](std::size_t column) {
+    const schema::v1::ColumnType type = schema.columns(static_cast<int>(column)).type();
+    return type == schema::v1::COLUMN_TYPE_TEXT ? 0 : IsNumeric(type) ? 2 : 1;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
+    return group_of(left) < group_of(right);
+  });
+  return order;
 }
 
 namespace {

@@ -230,7 +230,9 @@ absl::Status DatasetStore::PutBlobs(const NewVersion& version,
 absl::Status DatasetStore::PutColumns(const NewVersion& version,
                                       const std::stop_token& stop,
                                       std::vector<WrittenColumn>& columns) {
-  const auto write = [&](std::size_t column) -> absl::Status {
+  const std::vector<std::size_t> order = features::LongestFirst(version.rows->schema());
+  const auto write = [&](std::size_t place) -> absl::Status {
+    const std::size_t column = order[place];
     if (stop.stop_requested()) {
       return Cancelled("the import was stopped");
     }
