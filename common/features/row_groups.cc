@@ -18,12 +18,8 @@ namespace {
 
 // Memory that cells take, about.
 std::size_t BytesOf(const ColumnCells& cells) {
-  std::size_t bytes = cells.numbers.size() * sizeof(double) +
-                      cells.codes.size() * sizeof(std::int32_t) + cells.valid.size();
-  for (const std::string& text : cells.dictionary) {
-    bytes += sizeof(std::string) + text.size();
-  }
-  return bytes;
+  return cells.numbers.size() * sizeof(double) + cells.codes.size() * sizeof(std::int32_t) +
+         cells.valid.size() + cells.dictionary.MemoryBytes();
 }
 
 }  // namespace
@@ -90,7 +86,7 @@ absl::StatusOr<std::vector<std::string>> ClassesOf(ColumnReader& reader,
         is_new = numbers.insert(cells.numbers[i]).second;
       } else if (const auto code = static_cast<std::size_t>(cells.codes[i]); !seen[code]) {
         seen[code] = true;
-        is_new = texts.insert(cells.dictionary[code]).second;
+        is_new = texts.emplace(cells.dictionary[code]).second;
       }
       if (is_new) {
         classes.push_back(ClassName(reader.column(), cells.At(static_cast<std::int64_t>(i))));

@@ -170,9 +170,10 @@ ColumnFacts ColumnBuilder::Facts() const {
       facts.maximum = std::max(facts.maximum, cells_.numbers[i]);
     }
   }
-  const std::vector<std::string>& texts = dictionary_.texts();
-  const std::size_t first = std::min(texts.size(), ColumnFacts::kFirstTextsMax);
-  facts.first_texts.assign(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(first));
+  const features::Texts& texts = dictionary_.texts();
+  for (std::size_t i = 0; i < std::min(texts.size(), ColumnFacts::kFirstTextsMax); ++i) {
+    facts.first_texts.emplace_back(texts[i]);
+  }
   return facts;
 }
 

@@ -90,7 +90,7 @@ class ColumnBuilder {
   [[nodiscard]] const features::ColumnCells& cells() const { return cells_; }
 
   /// The different texts, in order of first appearance.
-  [[nodiscard]] const std::vector<std::string>& texts() const { return dictionary_.texts(); }
+  [[nodiscard]] const features::Texts& texts() const { return dictionary_.texts(); }
 
   /// Gives the cells away.
   features::ColumnCells Release();
