@@ -239,7 +239,9 @@ absl::Status DatasetStore::PutColumns(const NewVersion& version,
     ASSIGN_OR_RETURN(columns[column], WriteColumn(*version.rows, column, version.marks, *blobs_));
     return absl::OkStatus();
   };
-  return features::InParallel(version.threads, columns.size(), write);
+  // One more than are told, so that a thread which waits for the disk leaves no core idle.
+  const int threads = version.threads == 1 ? 1 : version.threads + 1;
+  return features::InParallel(threads, columns.size(), write);
 }
 
 absl::StatusOr<DatasetStore::Row> DatasetStore::PutRow(const std::string& dataset,
