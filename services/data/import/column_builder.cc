@@ -164,7 +164,8 @@ void ColumnBuilder::NoteNotFinite(csv::Position position, std::string_view text)
 ColumnFacts ColumnBuilder::Facts() const {
   ColumnFacts facts = facts_;
   facts.value_count = std::count(cells_.valid.begin(), cells_.valid.end(), 1);
-  for (std::size_t i = 0; i < cells_.numbers.size(); ++i) {
+  const bool whole = facts.kind == Kind::kNumbers && facts.are_integers;
+  for (std::size_t i = 0; whole && i < cells_.numbers.size(); ++i) {
     if (cells_.valid[i] != 0) {
       facts.minimum = std::min(facts.minimum, cells_.numbers[i]);
       facts.maximum = std::max(facts.maximum, cells_.numbers[i]);
