@@ -142,10 +142,11 @@ void Tokenizer::UnquoteCells() {
   char* out = unquoted_.data();
   for (const std::size_t cell : doubled_) {
     const char* const begin = out;
-    const std::string_view raw = cells_[cell];
-    for (std::size_t i = 0; i < raw.size(); ++i) {
-      *out++ = raw[i];
-      i += raw[i] == kQuote ? 1U : 0U;
+    std::string_view raw = cells_[cell];
+    while (!raw.empty()) {
+      const std::size_t quote = std::min(raw.find(kQuote), raw.size() - 1);
+      out = std::copy_n(raw.data(), quote + 1, out);
+      raw.remove_prefix(std::min(quote + 2, raw.size()));
     }
     cells_[cell] = {begin, static_cast<std::size_t>(out - begin)};
   }

@@ -345,7 +345,8 @@ bool SpellsNonFinite(std::string_view trimmed) {
 }
 
 bool IsExactInteger(double number) {
-  return std::abs(number) <= kExactIntegerMax && std::trunc(number) == number;
+  return std::abs(number) <= kExactIntegerMax &&
+         static_cast<double>(static_cast<std::int64_t>(number)) == number;
 }
 
 std::string_view ShortestText(double number, std::string& scratch) {

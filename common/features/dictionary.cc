@@ -24,7 +24,7 @@ std::int32_t Dictionary::Code(std::string_view text) {
     at = (at + 1) & mask;
   }
   slots_[at] = {.hash = hash, .code = static_cast<std::int32_t>(texts_.size())};
-  texts_.emplace_back(text);
+  texts_.push_back(text);
   return slots_[at].code;
 }
 
@@ -45,7 +45,7 @@ void Dictionary::Grow() {
   }
 }
 
-std::vector<std::string> Dictionary::Release() {
+Texts Dictionary::Release() {
   slots_.clear();
   return std::exchange(texts_, {});
 }

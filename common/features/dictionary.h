@@ -4,9 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
+
+#include "common/features/texts.h"
 
 namespace millrace::features {
 
@@ -16,10 +17,10 @@ class Dictionary {
   /// The number of `text`, which becomes the next one when it is new.
   std::int32_t Code(std::string_view text);
 
-  [[nodiscard]] const std::vector<std::string>& texts() const { return texts_; }
+  [[nodiscard]] const Texts& texts() const { return texts_; }
 
   /// Gives the texts away; the dictionary is empty afterwards.
-  std::vector<std::string> Release();
+  Texts Release();
 
  private:
   // A place of the open-addressed table. The hash is kept, so that growing looks at no text and
@@ -31,7 +32,7 @@ class Dictionary {
 
   void Grow();
 
-  std::vector<std::string> texts_;
+  Texts texts_;
   std::vector<Slot> slots_;  // a power of two of them, at most half in use
 };
 

@@ -28,7 +28,7 @@ absl::StatusOr<std::vector<RankedRow>> RankGroup(const RowGroups& rows,
   if (options.label >= 0) {
     const ColumnCells& label = columns[static_cast<std::size_t>(options.label)];
     std::vector<std::uint64_t> texts;
-    for (const std::string& text : label.dictionary) {
+    for (const std::string_view text : label.dictionary) {
       texts.push_back(SipHash(options.key, text));
     }
     for (std::size_t i = 0; i < ranked.size(); ++i) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <numeric>
 #include <system_error>
 #include <thread>
 #include <unordered_set>
@@ -17,12 +18,8 @@ namespace {
 
 // Memory that cells take, about.
 std::size_t BytesOf(const ColumnCells& cells) {
-  std::size_t bytes = cells.numbers.size() * sizeof(double) +
-                      cells.codes.size() * sizeof(std::int32_t) + cells.valid.size();
-  for (const std::string& text : cells.dictionary) {
-    bytes += sizeof(std::string) + text.size();
-  }
-  return bytes;
+  return cells.numbers.size() * sizeof(double) + cells.codes.size() * sizeof(std::int32_t) +
+         cells.valid.size() + cells.dictionary.MemoryBytes();
 }
 
 }  // namespace
@@ -89,7 +86,7 @@ absl::StatusOr<std::vector<std::string>> ClassesOf(ColumnReader& reader,
         is_new = numbers.insert(cells.numbers[i]).second;
       } else if (const auto code = static_cast<std::size_t>(cells.codes[i]); !seen[code]) {
         seen[code] = true;
-        is_new = texts.insert(cells.dictionary[code]).second;
+        is_new = texts.emplace(cells.dictionary[code]).second;
       }
       if (is_new) {
         classes.push_back(ClassName(reader.column(), cells.At(static_cast<std::int64_t>(i))));
@@ -140,6 +137,19 @@ ColumnCells ColumnJoiner::Release() {
   text_bytes_ = 0;
   joined_.dictionary = dictionary_.Release();
   return std::exchange(joined_, {});
+}
+
+std::vector<std::size_t> LongestFirst(const schema::v1::Schema& schema) {
+  std::vector<std::size_t> order(static_cast<std::size_t>(schema.columns_size()));
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto group_of = [&](std::size_t column) {
+    const schema::v1::ColumnType type = schema.columns(static_cast<int>(column)).type();
+    return type == schema::v1::COLUMN_TYPE_TEXT ? 0 : IsNumeric(type) ? 2 : 1;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
+    return group_of(left) < group_of(right);
+  });
+  return order;
 }
 
 namespace {

@@ -131,6 +131,10 @@ class ColumnJoiner {
   std::vector<std::int32_t> new_code_;  // of the codes of the cells being added
 };
 
+/// The columns in the order in which threads take them: texts before the others, whose work is less,
+/// so that no thread is left alone with a long one at the end.
+std::vector<std::size_t> LongestFirst(const schema::v1::Schema& schema);
+
 /// Runs `work(i)` for every i in [0, count) on up to `threads` threads, this one among them, in
 /// ascending order of beginning. Returns the error of the smallest i that has one; what has not
 /// begun when one fails is left. An exception of `work` is thrown again here.

@@ -76,7 +76,7 @@ struct ColumnWords {
 ColumnWords WordsOf(const ColumnCells& cells, HashKey key, std::uint64_t column) {
   constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15U;  // another factor for each column
   ColumnWords words{.cells = &cells, .texts = {}, .checks = {}};
-  for (const std::string& text : cells.dictionary) {  // once, however many rows have it
+  for (const std::string_view text : cells.dictionary) {  // once, however many rows have it
     const Said said = SayText(key, text);
     words.texts.push_back(said.rank);
     words.checks.push_back(said.check * (2 * column * kOdd + 1));

@@ -11,6 +11,7 @@
 #include "millrace/schema/v1/schema.pb.h"
 
 #include "common/features/cell.h"
+#include "common/features/texts.h"
 
 namespace millrace::features {
 
@@ -19,7 +20,7 @@ namespace millrace::features {
 struct ColumnCells {
   std::vector<double> numbers;
   std::vector<std::int32_t> codes;
-  std::vector<std::string> dictionary;  // in order of first appearance
+  Texts dictionary;                 // in order of first appearance
   std::vector<std::uint8_t> valid;  // 1 where there is a value; numbers and codes are 0 elsewhere
 
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(valid.size()); }

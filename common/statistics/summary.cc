@@ -209,7 +209,7 @@ std::vector<CountedText> TextsOf(const ColumnCells& cells, std::span<const std::
   texts.reserve(counts.size());
   for (std::size_t code = 0; code < counts.size(); ++code) {
     if (counts[code] != PartCounts{}) {
-      const std::string& text = cells.dictionary[code];
+      const std::string_view text = cells.dictionary[code];
       texts.push_back(
           {.hash = DistinctCounter::HashOf(text), .text = text, .counts = counts[code]});
     }

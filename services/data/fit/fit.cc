@@ -198,7 +198,7 @@ absl::Status FitCategory(const MarkedColumn& column, FittedColumn& fitted) {
     }
     for (std::size_t code = 0; code < by_code.size(); ++code) {
       if (by_code[code] > 0) {
-        counts[cells.dictionary[code]] += by_code[code];
+        counts[std::string(cells.dictionary[code])] += by_code[code];
       }
     }
     return absl::OkStatus();

@@ -58,6 +58,19 @@ struct Target {
   [[nodiscard]] bool IsFound() const { return bits == kKeyBits; }
 };
 
+// Every number that the target is among, which are few.
+absl::StatusOr<std::vector<double>> Gather(const Target& target, NumberSource numbers) {
+  std::vector<double> gathered;
+  gathered.reserve(static_cast<std::size_t>(target.among));
+  RETURN_IF_ERROR(numbers([&](double number) {
+    if (target.Matches(KeyOf(number))) {
+      gathered.push_back(number);
+    }
+  }));
+  CHECK(static_cast<std::int64_t>(gathered.size()) == target.among);
+  return gathered;
+}
+
 absl::StatusOr<double> Find(Target target, NumberSource numbers) {
   while (!target.IsFound() && target.among > kGatheredMax) {
     std::vector<std::int64_t> counts(kDigits);
@@ -70,13 +83,7 @@ absl::StatusOr<double> Find(Target target, NumberSource numbers) {
   if (target.IsFound()) {
     return NumberOf(target.prefix);
   }
-  std::vector<double> gathered;
-  RETURN_IF_ERROR(numbers([&](double number) {
-    if (target.Matches(KeyOf(number))) {
-      gathered.push_back(number);
-    }
-  }));
-  CHECK(static_cast<std::int64_t>(gathered.size()) == target.among);
+  ASSIGN_OR_RETURN(std::vector<double> gathered, Gather(target, numbers));
   const auto place = gathered.begin() + static_cast<std::ptrdiff_t>(target.rank);
   std::nth_element(gathered.begin(), place, gathered.end());
   return *place;
@@ -100,6 +107,12 @@ absl::StatusOr<double> Median(const LeadingCounts& counts, NumberSource numbers)
   }
   Target lower{.rank = counts.count() / 2 - 1};
   lower.Narrow(counts.counts_);
+  if (lower.prefix == upper.prefix && upper.among <= kGatheredMax) {
+    ASSIGN_OR_RETURN(std::vector<double> gathered, Gather(upper, numbers));
+    const auto place = gathered.begin() + static_cast<std::ptrdiff_t>(upper.rank);
+    std::nth_element(gathered.begin(), place, gathered.end());
+    return *std::max_element(gathered.begin(), place) / 2 + *place / 2;
+  }
   ASSIGN_OR_RETURN(const double above, Find(upper, numbers));
   ASSIGN_OR_RETURN(const double below, Find(lower, numbers));
   return below / 2 + above / 2;  // halves cannot overflow

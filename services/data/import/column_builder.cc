@@ -164,15 +164,17 @@ void ColumnBuilder::NoteNotFinite(csv::Position position, std::string_view text)
 ColumnFacts ColumnBuilder::Facts() const {
   ColumnFacts facts = facts_;
   facts.value_count = std::count(cells_.valid.begin(), cells_.valid.end(), 1);
-  for (std::size_t i = 0; i < cells_.numbers.size(); ++i) {
+  const bool whole = facts.kind == Kind::kNumbers && facts.are_integers;
+  for (std::size_t i = 0; whole && i < cells_.numbers.size(); ++i) {
     if (cells_.valid[i] != 0) {
       facts.minimum = std::min(facts.minimum, cells_.numbers[i]);
       facts.maximum = std::max(facts.maximum, cells_.numbers[i]);
     }
   }
-  const std::vector<std::string>& texts = dictionary_.texts();
-  const std::size_t first = std::min(texts.size(), ColumnFacts::kFirstTextsMax);
-  facts.first_texts.assign(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(first));
+  const features::Texts& texts = dictionary_.texts();
+  for (std::size_t i = 0; i < std::min(texts.size(), ColumnFacts::kFirstTextsMax); ++i) {
+    facts.first_texts.emplace_back(texts[i]);
+  }
   return facts;
 }
 

@@ -42,7 +42,7 @@ struct ColumnFacts {
   bool are_integers = true;   // all numbers are written as integers, and are exact in a double
   bool are_canonical = true;  // and as their shortest texts
   std::int64_t value_count = 0;
-  double minimum = std::numeric_limits<double>::infinity();  // of the numbers
+  double minimum = std::numeric_limits<double>::infinity();  // of whole numbers
   double maximum = -std::numeric_limits<double>::infinity();
   std::vector<std::string> first_texts;  // the first different ones, in order of appearance
   std::optional<NotFinite> not_finite;   // the first one; counts only if the kind stays kNumbers
@@ -90,7 +90,7 @@ class ColumnBuilder {
   [[nodiscard]] const features::ColumnCells& cells() const { return cells_; }
 
   /// The different texts, in order of first appearance.
-  [[nodiscard]] const std::vector<std::string>& texts() const { return dictionary_.texts(); }
+  [[nodiscard]] const features::Texts& texts() const { return dictionary_.texts(); }
 
   /// Gives the cells away.
   features::ColumnCells Release();

@@ -20,10 +20,10 @@ DistinctTexts::DistinctTexts(std::size_t columns, const storage::Scratch& scratc
       columns_(columns),
       sorter_(scratch, kSorterBytes / sizeof(Record)) {}
 
-absl::Status DistinctTexts::Add(std::size_t column, std::span<const std::string> texts) {
+absl::Status DistinctTexts::Add(std::size_t column, const features::Texts& texts) {
   std::vector<Record> records;
   records.reserve(texts.size());
-  for (const std::string& text : texts) {
+  for (const std::string_view text : texts) {
     records.push_back({.column = column, .text = features::SayText(kKey, text)});
   }
   {

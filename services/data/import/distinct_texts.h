@@ -7,14 +7,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <span>
-#include <string>
 #include <vector>
 
 #include <absl/container/flat_hash_set.h>
 #include <absl/status/status.h>
 
 #include "common/features/row_hash.h"
+#include "common/features/texts.h"
 #include "common/storage/record_sorter.h"
 #include "common/storage/scratch.h"
 
@@ -27,7 +26,7 @@ class DistinctTexts {
   DistinctTexts(std::size_t columns, const storage::Scratch& scratch);
 
   /// Texts of a column; the same again changes nothing. Thread-safe.
-  absl::Status Add(std::size_t column, std::span<const std::string> texts);
+  absl::Status Add(std::size_t column, const features::Texts& texts);
 
   /// How many there are in each column. Call once, when all were added.
   absl::StatusOr<std::vector<std::int64_t>> Count();

@@ -165,7 +165,7 @@ TypeDecision InferBoolean(const ColumnFacts& facts) {
 features::ColumnCells ToBooleans(const features::ColumnCells& texts,
                                  std::string_view true_spelling) {
   std::vector<double> number_of;
-  for (const std::string& text : texts.dictionary) {
+  for (const std::string_view text : texts.dictionary) {
     number_of.push_back(features::EqualsIgnoringCase(text, true_spelling) ? 1 : 0);
   }
   features::ColumnCells cells;

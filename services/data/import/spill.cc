@@ -48,12 +48,7 @@ void TakeTexts(std::string_view bytes, features::ColumnCells& cells) {
   TakeAll<std::uint32_t>(bytes, {&count, 1});
   std::vector<std::uint32_t> sizes(count);
   TakeAll<std::uint32_t>(bytes, sizes);
-  cells.dictionary.reserve(count);
-  for (const std::uint32_t size : sizes) {
-    CHECK(bytes.size() >= size);
-    cells.dictionary.emplace_back(bytes.substr(0, size));
-    bytes.remove_prefix(size);
-  }
+  cells.dictionary = features::Texts::Split(bytes, sizes);
 }
 
 }  // namespace
@@ -74,13 +69,11 @@ void GroupWriter::AddColumn(const features::ColumnCells& cells, CellKind kind) {
       AppendAll<std::int32_t>(cells.codes, bytes_);
       const auto count = static_cast<std::uint32_t>(cells.dictionary.size());
       AppendAll<std::uint32_t>({&count, 1}, bytes_);
-      for (const std::string& text : cells.dictionary) {
+      for (const std::string_view text : cells.dictionary) {
         const auto size = static_cast<std::uint32_t>(text.size());
         AppendAll<std::uint32_t>({&size, 1}, bytes_);
       }
-      for (const std::string& text : cells.dictionary) {
-        bytes_ += text;
-      }
+      bytes_ += cells.dictionary.bytes();
     }
   }
   entry.size = bytes_.size() - entry.begin;

@@ -18,10 +18,11 @@ ColumnCells ToTexts(ColumnCells cells) {
   ColumnCells texts;
   texts.valid = std::move(cells.valid);
   texts.codes.resize(texts.valid.size());
+  std::string scratch;
   for (std::size_t i = 0; i < texts.valid.size(); ++i) {
     if (texts.valid[i] != 0) {
       texts.codes[i] = static_cast<std::int32_t>(texts.dictionary.size());
-      features::ShortestText(cells.numbers[i], texts.dictionary.emplace_back());
+      texts.dictionary.push_back(features::ShortestText(cells.numbers[i], scratch));
     }
   }
   return texts;

@@ -40,7 +40,9 @@ absl::Status LookAtColumns(const ImportMeans& means,
                            .task = result.schema.task(),
                            .positive_class = result.options.positive_class(),
                            .file_name = file_name};
-  const auto look = [&](std::size_t c) -> absl::Status {
+  const std::vector<std::size_t> order = features::LongestFirst(result.schema);
+  const auto look = [&](std::size_t place) -> absl::Status {
+    const std::size_t c = order[place];
     features::ColumnReader reader(*result.rows, c, stop);
     const schema::v1::Column& column = result.schema.columns(static_cast<int>(c));
     ASSIGN_OR_RETURN(fitted[c], FitColumn(reader, column, result.marks, options));

@@ -21,10 +21,7 @@ std::int64_t SizeBytes(const Examples& examples) {
   std::size_t bytes = sizeof(Examples);
   for (const features::ColumnCells& column : examples.table.columns) {
     bytes += column.numbers.size() * sizeof(double) + column.codes.size() * sizeof(std::int32_t) +
-             column.valid.size();
-    for (const std::string& text : column.dictionary) {
-      bytes += sizeof(std::string) + text.size();
-    }
+             column.valid.size() + column.dictionary.MemoryBytes();
   }
   const auto rows = static_cast<std::size_t>(examples.table.row_count());
   return static_cast<std::int64_t>(bytes + rows * sizeof(std::int64_t));

@@ -39,7 +39,7 @@ class ByteReader {
     return true;
   }
 
-  bool Take(std::size_t size, std::string& text) {
+  bool Take(std::size_t size, std::string_view& text) {
     if (bytes_.size() < size) {
       return false;
     }

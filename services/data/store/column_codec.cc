@@ -25,9 +25,11 @@ bool DecodeTexts(ByteReader& reader, std::size_t rows, features::ColumnCells& co
   }
   for (std::uint32_t i = 0; i < count; ++i) {
     std::uint32_t size = 0;
-    if (!reader.Take(size) || !reader.Take(size, column.dictionary.emplace_back())) {
+    std::string_view text;
+    if (!reader.Take(size) || !reader.Take(size, text)) {
       return false;
     }
+    column.dictionary.push_back(text);
   }
   for (std::size_t row = 0; row < rows; ++row) {
     const std::int32_t code = column.codes[row];
@@ -96,7 +98,7 @@ std::string EncodeColumn(const features::ColumnCells& column, bool numeric) {
   }
   AppendValues<std::int32_t>(column.codes, column.valid, bytes);
   AppendTo(bytes, static_cast<std::uint32_t>(column.dictionary.size()));
-  for (const std::string& text : column.dictionary) {
+  for (const std::string_view text : column.dictionary) {
     AppendTo(bytes, static_cast<std::uint32_t>(text.size()));
     bytes += text;
   }

@@ -230,14 +230,18 @@ absl::Status DatasetStore::PutBlobs(const NewVersion& version,
 absl::Status DatasetStore::PutColumns(const NewVersion& version,
                                       const std::stop_token& stop,
                                       std::vector<WrittenColumn>& columns) {
-  const auto write = [&](std::size_t column) -> absl::Status {
+  const std::vector<std::size_t> order = features::LongestFirst(version.rows->schema());
+  const auto write = [&](std::size_t place) -> absl::Status {
+    const std::size_t column = order[place];
     if (stop.stop_requested()) {
       return Cancelled("the import was stopped");
     }
     ASSIGN_OR_RETURN(columns[column], WriteColumn(*version.rows, column, version.marks, *blobs_));
     return absl::OkStatus();
   };
-  return features::InParallel(version.threads, columns.size(), write);
+  // One more than are told, so that a thread which waits for the disk leaves no core idle.
+  const int threads = version.threads == 1 ? 1 : version.threads + 1;
+  return features::InParallel(threads, columns.size(), write);
 }
 
 absl::StatusOr<DatasetStore::Row> DatasetStore::PutRow(const std::string& dataset,

@@ -141,6 +141,18 @@ TEST(ColumnJoinerTest, EndsWithTheTextThatFillsIt) {
   EXPECT_THAT(joiner.Release().dictionary, ElementsAre("aa", "bb"));
 }
 
+TEST(LongestFirstTest, PutsTextsFirstAndNumbersLast) {
+  schema::v1::Schema schema;
+  for (const auto type : {schema::v1::COLUMN_TYPE_REAL,
+                          schema::v1::COLUMN_TYPE_CATEGORY,
+                          schema::v1::COLUMN_TYPE_TEXT,
+                          schema::v1::COLUMN_TYPE_BOOLEAN,
+                          schema::v1::COLUMN_TYPE_IDENTIFIER}) {
+    schema.add_columns()->set_type(type);
+  }
+  EXPECT_THAT(LongestFirst(schema), ElementsAre(2, 1, 4, 0, 3));
+}
+
 TEST(InParallelTest, DoesEverythingOnceOnAnyNumberOfThreads) {
   for (const int threads : {1, 2, 7}) {
     std::vector<std::atomic<int>> done(100);

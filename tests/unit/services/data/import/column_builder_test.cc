@@ -114,12 +114,15 @@ TEST_F(ColumnBuilderTest, KnowsWhetherIntegersAreWrittenAsTheirShortestTexts) {
 TEST_F(ColumnBuilderTest, FactsOfTheWholeAreThoseOfItsParts) {
   ColumnFacts facts = Built({"", "3", "-1"}).Facts();
   facts.Merge(Built({"NA"}).Facts());
-  facts.Merge(Built({"5.5", "2"}).Facts());
+  facts.Merge(Built({"5", "2"}).Facts());
 
   EXPECT_EQ(facts.kind, CellKind::kNumbers);
   EXPECT_EQ(facts.value_count, 4);
   EXPECT_EQ(facts.minimum, -1);
-  EXPECT_EQ(facts.maximum, 5.5);
+  EXPECT_EQ(facts.maximum, 5);
+  EXPECT_TRUE(facts.are_integers);
+
+  facts.Merge(Built({"0.5"}).Facts());
   EXPECT_FALSE(facts.are_integers);
 
   facts.Merge(Built({"x"}).Facts());

@@ -1,8 +1,5 @@
 #include "services/data/import/distinct_texts.h"
 
-#include <string>
-#include <vector>
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,8 +12,8 @@ namespace {
 
 using testing::ElementsAre;
 
-std::vector<std::string> Texts(int first, int last) {
-  std::vector<std::string> texts;
+features::Texts Texts(int first, int last) {
+  features::Texts texts;
   for (int i = first; i < last; ++i) {
     texts.push_back(fmt::format("t{}", i));
   }
