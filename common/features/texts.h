@@ -18,6 +18,7 @@ namespace millrace::features {
 /// text is added.
 class Texts {
  public:
+  // NOLINTBEGIN(readability-identifier-naming): the names that algorithms and matchers ask for.
   using value_type = std::string_view;
 
   /// Goes over the texts in order.
@@ -50,6 +51,7 @@ class Texts {
   };
 
   using iterator = const_iterator;
+  // NOLINTEND(readability-identifier-naming)
 
   Texts() = default;
 
