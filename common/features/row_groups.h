@@ -131,8 +131,8 @@ class ColumnJoiner {
   std::vector<std::int32_t> new_code_;  // of the codes of the cells being added
 };
 
-/// The columns in the order in which threads take them: texts before the others, whose work is less,
-/// so that no thread is left alone with a long one at the end.
+/// The columns in the order in which threads take them: texts before the others, whose work is
+/// less, so that no thread is left alone with a long one at the end.
 std::vector<std::size_t> LongestFirst(const schema::v1::Schema& schema);
 
 /// Runs `work(i)` for every i in [0, count) on up to `threads` threads, this one among them, in

@@ -52,7 +52,8 @@ TEST(LossTest, RefusesOutputsThatDoNotFitTheLabel) {
               HasSubstr("must have 1 output "));
   EXPECT_THAT(Refusal(Make(LOSS_BINARY_CROSSENTROPY, "dense 2 sigmoid", TASK_BINARY)),
               HasSubstr("must have 1 output "));
-  EXPECT_THAT(Refusal(Make(LOSS_HUBER, "dense 3", TASK_MULTICLASS, 3)), HasSubstr("loss huber is for a label that is a number, found a multiclass label"));
+  EXPECT_THAT(Refusal(Make(LOSS_HUBER, "dense 3", TASK_MULTICLASS, 3)),
+              HasSubstr("loss huber is for a label that is a number, found a multiclass label"));
   EXPECT_THAT(Refusal(Make(LOSS_BINARY_CROSSENTROPY, "dense 1", TASK_REGRESSION)),
               HasSubstr("two classes"));
   EXPECT_THAT(Refusal(Make(LOSS_CATEGORICAL_CROSSENTROPY, "dense 1", TASK_REGRESSION)),

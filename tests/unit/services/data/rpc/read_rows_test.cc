@@ -217,7 +217,7 @@ TEST_F(ReadRowsTest, AReaderThatGoesEndsTheCallOnTheServerToo) {
   }
 
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
-  Stop();  // returns only when the call has ended
+  Stop();                     // returns only when the call has ended
   while (disk_.load() > 0) {  // the task that ended it returns
     std::this_thread::yield();
   }

@@ -16,6 +16,22 @@
 namespace millrace::training {
 namespace {
 
+// A worker makes its pipe before any thread; here other tests have started gRPC's threads before,
+// and one of them would take the signal and end the program.
+class BlockedStopSignals : public testing::Environment {
+ public:
+  void SetUp() override {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &signals, nullptr), 0);
+  }
+};
+
+const testing::Environment* const kBlocked =
+    testing::AddGlobalTestEnvironment(new BlockedStopSignals);
+
 // The service's ends of the two pipes.
 struct ServiceEnds {
   ServiceEnds() {
