@@ -87,9 +87,12 @@ namespace {
 // One call, from its metadata to its end.
 class CallInterceptor final : public grpc::experimental::Interceptor {
  public:
-  CallInterceptor(CallObserver& observer, CallObserver::Method& method)
+  CallInterceptor(CallObserver& observer,
+                  CallObserver::Method& method,
+                  const grpc::CallbackServerContext& context)
       : observer_(observer),
-        method_(method) {
+        method_(method),
+        context_(context) {
     method_.in_flight->Increment();
   }
 
@@ -103,13 +106,9 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
   CallInterceptor& operator=(const CallInterceptor&) = delete;
 
   void Intercept(InterceptorBatchMethods* methods) override {
-    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
-      const auto* const metadata = methods->GetRecvInitialMetadata();
-      const auto found = metadata->find(kRequestIdKey);
-      if (found != metadata->end()) {
-        const std::string_view id(found->second.data(), found->second.size());
-        request_id_ = IsRequestId(id) ? id : "";
-      }
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA) &&
+        (method_.changes || log::DebugIsOn())) {
+      request_id_ = RequestId(context_);
     }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_MESSAGE)) {
       // Serializes the message now instead of a moment later, and not a second time.
@@ -118,6 +117,11 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
     }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
       code_ = methods->GetSendStatus().error_code();
+      // gRPC makes a map of the metadata when it is first asked for: a call that leaves no line
+      // does without.
+      if (code_ != grpc::StatusCode::OK && request_id_.empty()) {
+        request_id_ = RequestId(context_);
+      }
     }
     methods->Proceed();
   }
@@ -125,6 +129,7 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
  private:
   CallObserver& observer_;
   CallObserver::Method& method_;
+  const grpc::CallbackServerContext& context_;
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   grpc::StatusCode code_ = grpc::StatusCode::CANCELLED;  // until a status is sent
   std::size_t sent_bytes_ = 0;
@@ -138,8 +143,11 @@ class Factory final : public grpc::experimental::ServerInterceptorFactoryInterfa
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* info) override {
     const std::string_view path = info->method();
-    return new CallInterceptor(observer_,
-                               observer_.Find(path.substr(path.starts_with('/') ? 1 : 0)));
+    return new CallInterceptor(
+        observer_,
+        observer_.Find(path.substr(path.starts_with('/') ? 1 : 0)),
+        // No service here has methods of another kind than callbacks.
+        static_cast<const grpc::CallbackServerContext&>(*info->server_context()));
   }
 
  private:

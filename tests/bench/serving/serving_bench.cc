@@ -12,10 +12,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <prometheus/registry.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,14 +91,16 @@ void Record(rpc::Server& server, PredictEcho& predict, InferEcho& infer) {
             .ok());
 }
 
-// The server's process: tells its ports and serves until `until` is closed.
+// The server's process: tells its ports and serves until `until` is closed. The service counts and
+// times its calls, as it does in use; the echo is bare.
 void Serve(const std::string& folder, int tell, int until) {
   const auto repository = Repository::Open(storage::PosixFileSystem(), folder, SystemClock());
   CHECK(repository.ok());
-  const auto models = ServedModels::Open(**repository);
+  const auto metrics = std::make_shared<prometheus::Registry>();
+  const auto models = ServedModels::Open(**repository, metrics);
   CHECK(models.ok());
   CHECK((*models)->Add("reference", ReferenceBundle()).ok());
-  ComputePool compute({.threads = 2});
+  ComputePool compute({.threads = 2}, SystemClock(), metrics);
   rpc::Pool disk(1, 16);
   const auto uploads = transfer::UploadStore::Open(
       storage::PosixFileSystem(), folder + "/uploads", SystemClock(), {});
@@ -104,7 +108,7 @@ void Serve(const std::string& folder, int tell, int until) {
   ServingService serving(
       {.models = **models, .compute = compute, .disk = disk, .uploads = **uploads});
   InferenceService inference(**models, compute, /*rows_max=*/4'096);
-  const auto service = rpc::Server::Start({}, {&serving, &inference});
+  const auto service = rpc::Server::Start({.metrics = metrics.get()}, {&serving, &inference});
   CHECK(service.ok());
   PredictEcho predict_echo;
   InferEcho infer_echo;
