@@ -268,11 +268,6 @@ class RealFileSystem final : public FileSystem {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<WritableFile>> FileSystem::OpenToAppend(const std::string& path,
-                                                                       std::int64_t /*size*/) {
-  return absl::UnimplementedError("this file system cannot go on with " + path);
-}
-
 FileSystem& PosixFileSystem() {
   static RealFileSystem files;
   return files;

@@ -41,9 +41,9 @@ class FileSystem {
   virtual absl::StatusOr<std::unique_ptr<WritableFile>> Create(const std::string& path) = 0;
   virtual absl::StatusOr<std::unique_ptr<ReadableFile>> Open(const std::string& path) = 0;
   /// Opens a file to go on after its first `size` bytes; what it has beyond them is cut off.
-  /// DATA_LOSS when it has fewer. UNIMPLEMENTED where a file system only makes whole files.
+  /// DATA_LOSS when it has fewer.
   virtual absl::StatusOr<std::unique_ptr<WritableFile>> OpenToAppend(const std::string& path,
-                                                                     std::int64_t size);
+                                                                     std::int64_t size) = 0;
   /// Replaces `to` when it exists. Durable only after SyncFolder() of the folder.
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   virtual absl::Status Remove(const std::string& path) = 0;
