@@ -143,12 +143,6 @@ absl::StatusOr<features::ColumnCells> Spill::Read(std::int64_t group,
   return cells;
 }
 
-absl::StatusOr<CellKind> Spill::KindOf(std::int64_t group, std::size_t column) const {
-  ASSIGN_OR_RETURN(const Entry entry,
-                   EntryOf(ReadBytes(PlaceOfEntry(group, column), sizeof(Entry))));
-  return static_cast<CellKind>(entry.kind);
-}
-
 absl::StatusOr<std::uint32_t> Spill::LineOf(std::int64_t group,
                                             std::size_t columns,
                                             std::int64_t row) const {

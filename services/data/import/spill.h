@@ -58,9 +58,6 @@ class Spill {
                                                            std::size_t column,
                                                            std::int64_t rows) const;
 
-  /// The kind under which they were built.
-  [[nodiscard]] absl::StatusOr<CellKind> KindOf(std::int64_t group, std::size_t column) const;
-
   /// How far below the block's first line a row of the group begins. `columns` are the group's.
   [[nodiscard]] absl::StatusOr<std::uint32_t> LineOf(std::int64_t group,
                                                      std::size_t columns,
