@@ -24,13 +24,7 @@ class ReadCallTest : public RunningService {
   }
 
   grpc::Status Read(grpc::ClientContext& context) {
-    messages_.clear();
-    const auto stream = stub_->ReadExamples(&context, request_);
-    v1::ReadExamplesResponse message;
-    while (stream->Read(&message)) {
-      messages_.push_back(message);
-    }
-    return stream->Finish();
+    return ReadAll(*stub_->ReadExamples(&context, request_), messages_);
   }
 
   grpc::Status Read() {

@@ -66,13 +66,7 @@ class ReadRowsTest : public RunningService {
   }
 
   grpc::Status Read(grpc::ClientContext& context) {
-    messages_.clear();
-    const auto stream = stub_->ReadRows(&context, request_);
-    v1::ReadRowsResponse message;
-    while (stream->Read(&message)) {
-      messages_.push_back(message);
-    }
-    return stream->Finish();
+    return ReadAll(*stub_->ReadRows(&context, request_), messages_);
   }
 
   grpc::Status Read() {

@@ -73,6 +73,17 @@ inline std::vector<v1::ImportDatasetRequest> UploadOf(const std::string& dataset
   return messages;
 }
 
+/// Reads a stream to its end; `messages` are then all that it had.
+template <typename Response>
+grpc::Status ReadAll(grpc::ClientReader<Response>& stream, std::vector<Response>& messages) {
+  messages.clear();
+  Response message;
+  while (stream.Read(&message)) {
+    messages.push_back(message);
+  }
+  return stream.Finish();
+}
+
 class RunningService : public testing::Test {
  protected:
   explicit RunningService(storage::FileSystem& files = storage::PosixFileSystem(),
