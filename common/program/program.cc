@@ -85,6 +85,7 @@ absl::Status Serve(const Settings& settings, const Served& served) {
                                        .access_file = settings.access_file,
                                        .permissions = served.permissions,
                                        .metrics = served.metrics.get(),
+                                       .counted_by_handlers = served.counted_by_handlers,
                                        .audit = served.audit},
                                       served.services));
   const std::string bound =

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +63,7 @@ struct Served {
   std::vector<grpc::Service*> services = {};  // not owned
   rpc::Permissions permissions = {};          // of their methods
   std::shared_ptr<prometheus::Registry> metrics = {};
+  std::set<std::string, std::less<>> counted_by_handlers = {};  // as in ServerOptions
   audit::AuditLog* audit = nullptr;  // not owned; null: changes are not written down
 
   /// Called once the service has been asked to stop and says so, before calls in flight are

@@ -207,7 +207,8 @@ GrpcServer::Interceptors(const ServerOptions& options) {
     creators.push_back(audit_->Creator());
   }
   if (options.metrics != nullptr) {
-    observer_ = std::make_unique<CallObserver>(*options.metrics, options.permissions);
+    observer_ = std::make_unique<CallObserver>(
+        *options.metrics, options.permissions, options.counted_by_handlers);
     creators.push_back(observer_->Creator());
   }
   return creators;

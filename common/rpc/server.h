@@ -3,7 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +36,8 @@ struct ServerOptions {
   Permissions permissions = {};
   // Where calls are counted (call_observer.h); null: nowhere. Must outlive the server.
   prometheus::Registry* metrics = nullptr;
+  // `package.Service/Method` of those whose handlers count their calls themselves.
+  std::set<std::string, std::less<>> counted_by_handlers = {};
   // Where calls that change something are written down (call_audit.h); null: nowhere. Must outlive
   // the server.
   audit::AuditLog* audit = nullptr;

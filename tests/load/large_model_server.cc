@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <vector>
 
+#include <prometheus/registry.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,9 +61,13 @@ void Serve(const std::string& folder, int tell, int until) {
   const auto uploads = transfer::UploadStore::Open(
       storage::PosixFileSystem(), folder + "/uploads", SystemClock(), {});
   CHECK(uploads.ok());
-  ServingService serving(
-      {.models = **models, .compute = compute, .disk = disk, .uploads = **uploads});
-  InferenceService inference(**models, compute, /*rows_max=*/4'096);
+  prometheus::Registry metrics;
+  ServingService serving({.models = **models,
+                          .compute = compute,
+                          .disk = disk,
+                          .uploads = **uploads,
+                          .metrics = metrics});
+  InferenceService inference(**models, compute, metrics, /*rows_max=*/4'096);
   const auto server = rpc::Server::Start({}, {&serving, &inference});
   CHECK(server.ok());
   const auto large = (*models)->Find(kLargeModel, "");

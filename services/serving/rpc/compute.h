@@ -10,6 +10,7 @@
 #include <google/protobuf/message_lite.h>
 #include <grpcpp/grpcpp.h>
 
+#include "common/rpc/call_metrics.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "services/serving/rpc/compute_pool.h"
@@ -30,14 +31,34 @@ inline absl::Status CheckWanted(const grpc::CallbackServerContext& context) {
   return absl::OkStatus();
 }
 
+/// A call that predicts, and what is counted of it: the two live equally long.
+struct MeteredCall {
+  grpc::CallbackServerContext& context;
+  rpc::CallMeter& meter;
+
+  /// Ends it by `reactor`, the call's own.
+  void End(grpc::ServerUnaryReactor& reactor, const absl::Status& status) const {
+    const grpc::Status told = ToGrpcStatus(status);
+    meter.EndsWith(told.error_code(), context);  // first: afterwards it may be gone
+    reactor.Finish(told);
+  }
+
+  /// Ends it now.
+  [[nodiscard]] grpc::ServerUnaryReactor* Reply(const absl::Status& status) const {
+    grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
+    End(*reactor, status);
+    return reactor;
+  }
+};
+
 /// A unary call in a ComputePool, with the work that answers it: an absl::Status(). A caller who
 /// cancels, or whose deadline passes, gives the place in the queue back at once. Deletes itself
 /// when the call is done.
 template <typename Work>
 class ComputeCall final : public grpc::ServerUnaryReactor, public ComputeWork {
  public:
-  ComputeCall(grpc::CallbackServerContext& context, ComputePool& pool, Work work)
-      : context_(context),
+  ComputeCall(const MeteredCall& call, ComputePool& pool, Work work)
+      : call_(call),
         pool_(pool),
         work_(std::move(work)) {}
 
@@ -49,16 +70,16 @@ class ComputeCall final : public grpc::ServerUnaryReactor, public ComputeWork {
   }
 
   absl::Status Run() override {
-    RETURN_IF_ERROR(CheckWanted(context_));
+    RETURN_IF_ERROR(CheckWanted(call_.context));
     return work_();
   }
 
-  void End(const absl::Status& status) override { Finish(ToGrpcStatus(status)); }
+  void End(const absl::Status& status) override { call_.End(*this, status); }
 
   // gRPC calls this before OnDone(), never after.
   void OnCancel() override {
     if (pool_.Remove(*this)) {
-      const absl::Status reason = CheckWanted(context_);
+      const absl::Status reason = CheckWanted(call_.context);
       End(reason.ok() ? Cancelled("the caller cancelled before the work began") : reason);
     }
   }
@@ -66,34 +87,29 @@ class ComputeCall final : public grpc::ServerUnaryReactor, public ComputeWork {
   void OnDone() override { delete this; }
 
  private:
-  grpc::CallbackServerContext& context_;
+  const MeteredCall call_;
   ComputePool& pool_;
   Work work_;
 };
 
-/// Ends a unary call with what `work` returns, an absl::Status: at once when it is estimated to be
+/// Ends a call with what `work` returns, an absl::Status: at once when it is estimated to be
 /// short, whatever waits in the pool, else from the pool; RESOURCE_EXHAUSTED when that takes no
 /// more. `work` keeps what it needs; it is not called when nobody waits any more.
 template <typename Work>
-grpc::ServerUnaryReactor* Compute(grpc::CallbackServerContext& context,
+grpc::ServerUnaryReactor* Compute(const MeteredCall& call,
                                   ComputePool& pool,
                                   const google::protobuf::MessageLite& request,
                                   double microseconds,
                                   Work work) {
   if (microseconds < kInReactorMicrosecondsMax) {
-    grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
-    absl::Status status = CheckWanted(context);
-    if (status.ok()) {
-      status = work();
-    }
-    reactor->Finish(ToGrpcStatus(status));
-    return reactor;
+    const absl::Status wanted = CheckWanted(call.context);
+    return call.Reply(wanted.ok() ? work() : wanted);
   }
-  auto* const call = new ComputeCall<Work>(context, pool, std::move(work));  // deletes itself
-  call->Begin({.microseconds = microseconds,
-               .bytes = static_cast<std::int64_t>(request.ByteSizeLong()),
-               .deadline = context.deadline()});
-  return call;
+  auto* const waiting = new ComputeCall<Work>(call, pool, std::move(work));  // deletes itself
+  waiting->Begin({.microseconds = microseconds,
+                  .bytes = static_cast<std::int64_t>(request.ByteSizeLong()),
+                  .deadline = call.context.deadline()});
+  return waiting;
 }
 
 }  // namespace millrace::serving

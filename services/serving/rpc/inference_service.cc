@@ -56,10 +56,13 @@ absl::Status Infer(const ServedVersion& version,
 
 InferenceService::InferenceService(const ServedModels& models,
                                    ComputePool& compute,
+                                   prometheus::Registry& metrics,
                                    std::int64_t rows_max)
     : models_(models),
       compute_(compute),
-      rows_max_(rows_max) {
+      rows_max_(rows_max),
+      infer_calls_(metrics, kModelInfer, /*changes=*/false),
+      infer_messages_(infer_calls_) {
   SetMessageAllocatorFor_ModelInfer(&infer_messages_);
 }
 
@@ -117,20 +120,22 @@ grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
 grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerContext* context,
                                                        const inference::ModelInferRequest* request,
                                                        inference::ModelInferResponse* response) {
-  const auto arrival = std::chrono::steady_clock::now();
+  const MeteredCall call = {.context = *context, .meter = infer_messages_.MeterOf(*context)};
   auto version = models_.Find(request->model_name(), request->model_version());
   if (!version.ok()) {
-    return rpc::Reply(*context, version.status());
+    return call.Reply(version.status());
   }
   const double microseconds =
       (*version)->predictor().EstimateMicroseconds(ClaimedRows(*request, rows_max_), 0);
-  return Compute(*context,
+  return Compute(call,
                  compute_,
                  *request,
                  microseconds,
-                 [version = *std::move(version), rows_max = rows_max_, request, arrival, response] {
-                   return Infer(*version, rows_max, *request, arrival, *response);
-                 });
+                 [version = *std::move(version),
+                  rows_max = rows_max_,
+                  request,
+                  arrival = call.meter.arrival(),
+                  response] { return Infer(*version, rows_max, *request, arrival, *response); });
 }
 
 }  // namespace millrace::serving

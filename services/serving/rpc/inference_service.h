@@ -3,7 +3,9 @@
 #pragma once
 
 #include <grpcpp/grpcpp.h>
+#include <prometheus/registry.h>
 
+#include "common/rpc/call_metrics.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
 #include "services/serving/pipeline/served_models.h"
 #include "services/serving/rpc/compute_pool.h"
@@ -17,9 +19,15 @@ namespace millrace::serving {
 /// chooses. Parameters that clients add to requests are passed over. Thread-safe.
 class InferenceService final : public inference::GRPCInferenceService::CallbackService {
  public:
-  /// Owns neither; both must outlive the server. `compute` takes what is too large for a reactor;
+  /// The method that counts its calls itself, in `metrics`.
+  static constexpr const char* kModelInfer = "inference.GRPCInferenceService/ModelInfer";
+
+  /// Owns nothing; all must outlive the server. `compute` takes what is too large for a reactor;
   /// a call has up to `rows_max` rows.
-  InferenceService(const ServedModels& models, ComputePool& compute, std::int64_t rows_max);
+  InferenceService(const ServedModels& models,
+                   ComputePool& compute,
+                   prometheus::Registry& metrics,
+                   std::int64_t rows_max);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -44,6 +52,7 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   const ServedModels& models_;
   ComputePool& compute_;
   const std::int64_t rows_max_;
+  rpc::CallMetrics infer_calls_;
   MessagePool<inference::ModelInferRequest, inference::ModelInferResponse> infer_messages_;
 };
 

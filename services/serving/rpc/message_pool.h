@@ -1,27 +1,36 @@
-// MessagePool: request and response messages of one method, used again from call to call.
+// MessagePool: request and response messages of one method, used again from call to call, and what
+// is counted of each call.
 
 #pragma once
 
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include <google/protobuf/arena.h>
+#include <grpcpp/grpcpp.h>
 #include <grpcpp/support/message_allocator.h>
+
+#include "common/rpc/call_metrics.h"
 
 namespace millrace::serving {
 
 /// Gives gRPC the messages of a call without asking the heap for each of their parts: a request is
 /// built in a block that is wiped afterwards, and a response keeps what its last call left in it,
-/// so that the handler overwrites only what differs. Thread-safe; must outlive the server.
+/// so that the handler overwrites only what differs. They live as long as the call does, so they
+/// carry its CallMeter too. Thread-safe; must outlive the server.
 ///
 /// What is kept is bounded: kKeptMax pairs, each with one block and one response of up to
 /// kResponseBytesMax as last sent.
 template <typename Request, typename Response>
 class MessagePool final : public grpc::MessageAllocator<Request, Response> {
  public:
+  /// `metrics` must outlive it.
+  explicit MessagePool(rpc::CallMetrics& metrics) : metrics_(metrics) {}
+
   grpc::MessageHolder<Request, Response>* AllocateMessages() override {
     std::unique_ptr<Pair> pair;
     {
@@ -38,6 +47,12 @@ class MessagePool final : public grpc::MessageAllocator<Request, Response> {
     return pair.release();  // comes back through Release()
   }
 
+  /// Of a call whose messages are from here. Its handler says there how the call ends; without one,
+  /// since the request could not be parsed, gRPC ends it with UNIMPLEMENTED.
+  static rpc::CallMeter& MeterOf(grpc::CallbackServerContext& context) {
+    return static_cast<Pair*>(context.GetRpcAllocatorState())->meter();
+  }
+
  private:
   static constexpr std::size_t kKeptMax = 64;
   static constexpr std::size_t kBlockBytes = 16 << 10;
@@ -52,12 +67,22 @@ class MessagePool final : public grpc::MessageAllocator<Request, Response> {
       this->set_response(&answer_);
     }
 
-    void Begin() { this->set_request(google::protobuf::Arena::CreateMessage<Request>(&arena_)); }
+    void Begin() {
+      meter_.emplace(pool_.metrics_, grpc::StatusCode::UNIMPLEMENTED);
+      this->set_request(google::protobuf::Arena::CreateMessage<Request>(&arena_));
+    }
 
     void Release() override {
+      meter_->Received(this->request()->ByteSizeLong());
+      if (meter_->code() == grpc::StatusCode::OK) {
+        meter_->Sent(static_cast<std::size_t>(answer_.GetCachedSize()));
+      }
+      meter_.reset();
       arena_.Reset();
       pool_.Keep(std::unique_ptr<Pair>(this));
     }
+
+    rpc::CallMeter& meter() { return *meter_; }
 
     [[nodiscard]] bool IsSmall() const { return answer_.GetCachedSize() <= kResponseBytesMax; }
 
@@ -66,6 +91,7 @@ class MessagePool final : public grpc::MessageAllocator<Request, Response> {
     std::vector<char> block_;
     google::protobuf::Arena arena_;
     Response answer_;
+    std::optional<rpc::CallMeter> meter_;  // while a call has the pair
   };
 
   void Keep(std::unique_ptr<Pair> pair) {
@@ -78,6 +104,7 @@ class MessagePool final : public grpc::MessageAllocator<Request, Response> {
     }
   }
 
+  rpc::CallMetrics& metrics_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Pair>> kept_;  // guarded by mutex_
 };

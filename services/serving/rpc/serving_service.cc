@@ -48,7 +48,10 @@ absl::StatusOr<v1::DeleteModelVersionResponse> DeleteVersion(
 
 }  // namespace
 
-ServingService::ServingService(const ServingParts& parts) : parts_(parts) {
+ServingService::ServingService(const ServingParts& parts)
+    : parts_(parts),
+      predict_calls_(parts.metrics, kPredict, /*changes=*/false),
+      predict_messages_(predict_calls_) {
   SetMessageAllocatorFor_Predict(&predict_messages_);
 }
 
@@ -118,24 +121,25 @@ grpc::ServerUnaryReactor* ServingService::DeleteModelVersion(
 grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* context,
                                                   const v1::PredictRequest* request,
                                                   v1::PredictResponse* response) {
-  const auto arrival = std::chrono::steady_clock::now();
+  const MeteredCall call = {.context = *context, .meter = predict_messages_.MeterOf(*context)};
   auto version = parts_.models.Find(request->model());
   if (!version.ok()) {
-    return rpc::Reply(*context, version.status());
+    return call.Reply(version.status());
   }
   const absl::Status counted = CheckRowCount(request->rows_size(), parts_.rows_max);
   if (!counted.ok()) {
-    return rpc::Reply(*context, counted);
+    return call.Reply(counted);
   }
   const double microseconds =
       (*version)->predictor().EstimateMicroseconds(request->rows_size(), request->columns_size());
-  return Compute(*context,
+  return Compute(call,
                  parts_.compute,
                  *request,
                  microseconds,
-                 [version = *std::move(version), request, arrival, response] {
-                   return Answer(*version, *request, arrival, *response);
-                 });
+                 [version = *std::move(version),
+                  request,
+                  arrival = call.meter.arrival(),
+                  response] { return Answer(*version, *request, arrival, *response); });
 }
 
 }  // namespace millrace::serving

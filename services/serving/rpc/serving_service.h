@@ -7,9 +7,11 @@
 #include <string_view>
 
 #include <grpcpp/grpcpp.h>
+#include <prometheus/registry.h>
 
 #include "millrace/serving/v1/serving_service.grpc.pb.h"
 
+#include "common/rpc/call_metrics.h"
 #include "common/rpc/pool.h"
 #include "common/transfer/upload_store.h"
 #include "services/serving/pipeline/served_models.h"
@@ -24,6 +26,7 @@ struct ServingParts {
   ComputePool& compute;  // predictions that are too large for a reactor
   rpc::Pool& disk;       // everything that waits: uploads and the catalog
   transfer::UploadStore& uploads;
+  prometheus::Registry& metrics;
   std::int64_t rows_max = 4'096;  // of one Predict
   std::int64_t uploads_max = 8;   // under way; one more is refused
 };
@@ -31,6 +34,9 @@ struct ServingParts {
 /// Errors are those of the parts; proto/millrace/serving/v1 says what each call does. Thread-safe.
 class ServingService final : public v1::ServingService::CallbackService {
  public:
+  /// The method that counts its calls itself, in the parts' metrics.
+  static constexpr const char* kPredict = "millrace.serving.v1.ServingService/Predict";
+
   explicit ServingService(const ServingParts& parts);
 
   grpc::ServerReadReactor<v1::UploadModelRequest>* UploadModel(grpc::CallbackServerContext* context,
@@ -63,6 +69,7 @@ class ServingService final : public v1::ServingService::CallbackService {
  private:
   ServingParts parts_;
   std::atomic<int> uploads_{0};  // streams that are open now
+  rpc::CallMetrics predict_calls_;
   MessagePool<v1::PredictRequest, v1::PredictResponse> predict_messages_;
 };
 

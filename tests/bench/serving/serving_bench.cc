@@ -36,6 +36,7 @@
 #include "services/serving/pipeline/served_models.h"
 #include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/inference_service.h"
+#include "services/serving/rpc/permissions.h"
 #include "services/serving/rpc/serving_service.h"
 #include "tests/bench/serving/lasting_channel.h"
 #include "tests/bench/serving/load.h"
@@ -106,9 +107,17 @@ void Serve(const std::string& folder, int tell, int until) {
       storage::PosixFileSystem(), folder + "/uploads", SystemClock(), {});
   CHECK(uploads.ok());
   ServingService serving(
-      {.models = **models, .compute = compute, .disk = disk, .uploads = **uploads});
-  InferenceService inference(**models, compute, /*rows_max=*/4'096);
-  const auto service = rpc::Server::Start({.metrics = metrics.get()}, {&serving, &inference});
+      {.models = **models,
+                          .compute = compute,
+                          .disk = disk,
+                          .uploads = **uploads,
+                          .metrics = *metrics});
+  InferenceService inference(**models, compute, *metrics, /*rows_max=*/4'096);
+  const auto service = rpc::Server::Start(
+      {.permissions = ServingPermissions(),
+       .metrics = metrics.get(),
+       .counted_by_handlers = {ServingService::kPredict, InferenceService::kModelInfer}},
+      {&serving, &inference});
   CHECK(service.ok());
   PredictEcho predict_echo;
   InferEcho infer_echo;

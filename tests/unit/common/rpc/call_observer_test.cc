@@ -37,7 +37,10 @@ class CallObserverTest : public testing::Test {
   template <typename Call>
   void WithServer(const Call& call) {
     auto server =
-        Server::Start({.permissions = EchoPermissions(), .metrics = &registry_}, {&service_});
+        Server::Start({.permissions = EchoPermissions(),
+                       .metrics = &registry_,
+                       .counted_by_handlers = counted_by_handlers_},
+                      {&service_});
     ASSERT_TRUE(server.ok()) << server.status();
     const auto stub = inference::GRPCInferenceService::NewStub((*server)->InProcessChannel());
     call(*stub);
@@ -65,6 +68,7 @@ class CallObserverTest : public testing::Test {
   std::string Text() { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
 
   prometheus::Registry registry_;
+  std::set<std::string, std::less<>> counted_by_handlers_;
   EchoService service_;
 };
 
@@ -81,7 +85,7 @@ TEST_F(CallObserverTest, CountsAndTimesCallsByMethodAndCode) {
   EXPECT_THAT(text, HasSubstr("millrace_calls_in_flight{" + method + "} 0"));
 }
 
-TEST_F(CallObserverTest, CountsTheBytesThatItSends) {
+TEST_F(CallObserverTest, CountsTheBytesThatComeAndThatItSends) {
   WithServer([](inference::GRPCInferenceService::Stub& stub) {
     for (int i = 0; i < 2; ++i) {
       grpc::ClientContext context;
@@ -93,9 +97,18 @@ TEST_F(CallObserverTest, CountsTheBytesThatItSends) {
     }
   });
   // The id, its tag and its length, twice.
+  const std::string sum = R"({method="inference.GRPCInferenceService/ModelInfer"} 2006)";
   EXPECT_THAT(Text(),
-              HasSubstr("millrace_sent_bytes_total{"
-                        R"(method="inference.GRPCInferenceService/ModelInfer"} 2006)"));
+              AllOf(HasSubstr("millrace_received_bytes_total" + sum),
+                    HasSubstr("millrace_sent_bytes_total" + sum)));
+}
+
+TEST_F(CallObserverTest, PassesOverWhatAHandlerCountsItself) {
+  counted_by_handlers_ = {"inference.GRPCInferenceService/ServerLive"};
+  Live();
+  Infer();
+
+  EXPECT_THAT(Text(), AllOf(HasSubstr("/ModelInfer"), Not(HasSubstr("/ServerLive"))));
 }
 
 TEST_F(CallObserverTest, WritesALineForWhatChangesSomethingAndForWhatFails) {

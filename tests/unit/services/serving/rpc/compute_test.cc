@@ -6,10 +6,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <prometheus/registry.h>
 
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
+#include "services/serving/rpc/message_pool.h"
 #include "tests/unit/services/serving/rpc/blocker.h"
 
 namespace millrace::serving {
@@ -28,6 +30,8 @@ class ComputingService final : public inference::GRPCInferenceService::CallbackS
   std::atomic<int> arrival_count = 0;
   std::atomic<int> work_count = 0;
 
+  ComputingService() { SetMessageAllocatorFor_ServerLive(&messages_); }
+
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
                                        inference::ServerLiveResponse* /*response*/) override {
@@ -36,12 +40,18 @@ class ComputingService final : public inference::GRPCInferenceService::CallbackS
     while (late && std::chrono::system_clock::now() <= context->deadline()) {
       std::this_thread::yield();
     }
-    return Compute(*context, pool, *request, microseconds, [this] {
+    const MeteredCall call = {.context = *context, .meter = messages_.MeterOf(*context)};
+    return Compute(call, pool, *request, microseconds, [this] {
       worked = std::this_thread::get_id();
       ++work_count;
       return absl::OkStatus();
     });
   }
+
+ private:
+  prometheus::Registry registry_;
+  rpc::CallMetrics calls_{registry_, "inference.GRPCInferenceService/ServerLive", false};
+  MessagePool<inference::ServerLiveRequest, inference::ServerLiveResponse> messages_{calls_};
 };
 
 // A call that goes on while the test does.

@@ -1,9 +1,13 @@
 #include "services/serving/rpc/inference_service.h"
 
 #include <cstring>
+#include <future>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
 
 #include "tests/unit/services/serving/rpc/serving_stack.h"
 
@@ -35,6 +39,23 @@ class InferenceServiceTest : public ServingStackTest {
     Call call;
     response_.Clear();
     return stack_->oip->ModelInfer(&call.context, request, &response_);
+  }
+
+  // Sends bytes that need not be a request.
+  grpc::Status InferRaw(const std::string& bytes) {
+    const grpc::Slice slice(bytes);
+    const grpc::ByteBuffer request(&slice, 1);
+    grpc::ByteBuffer response;
+    Call call;
+    std::promise<grpc::Status> ended;
+    grpc::GenericStub(stack_->server->InProcessChannel())
+        .UnaryCall(&call.context,
+                   "/inference.GRPCInferenceService/ModelInfer",
+                   {},
+                   &request,
+                   &response,
+                   [&ended](const grpc::Status& status) { ended.set_value(status); });
+    return ended.get_future().get();
   }
 
   // Bytes of one row of the answer, whose rows have two floats.
@@ -139,6 +160,33 @@ TEST_F(InferenceServiceTest, AnswersErrorsWithTheirCodes) {
   request.clear_outputs();
   request.set_raw_input_contents(0, "short");
   EXPECT_EQ(Infer(request).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(InferenceServiceTest, EveryCallIsCountedOnceWithItsCodeAndBytes) {
+  Add("m", SmallBytes(1));
+  const inference::ModelInferRequest request = Request({{0.25F, 0, 1, 0}});
+  ASSERT_TRUE(Infer(request).ok());
+  const std::size_t answer_bytes = response_.ByteSizeLong();
+  inference::ModelInferRequest unknown;
+  unknown.set_model_name("n");
+  EXPECT_EQ(Infer(unknown).error_code(), grpc::StatusCode::NOT_FOUND);
+  const std::string no_request = "\xff";
+  EXPECT_EQ(InferRaw(no_request).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  stack_->server->Stop(std::chrono::seconds(0));  // then all is counted
+
+  const std::string text = prometheus::TextSerializer().Serialize(stack_->metrics.Collect());
+  const std::string method = R"(method="inference.GRPCInferenceService/ModelInfer"})";
+  for (const std::string code : {"OK", "NOT_FOUND", "UNIMPLEMENTED"}) {
+    EXPECT_THAT(text, HasSubstr("millrace_calls_total{code=\"" + code + "\"," + method + " 1"));
+  }
+  EXPECT_THAT(text, HasSubstr("millrace_call_seconds_count{" + method + " 3"));
+  EXPECT_THAT(text, HasSubstr("millrace_calls_in_flight{" + method + " 0"));
+  EXPECT_THAT(text,
+              HasSubstr(fmt::format("millrace_received_bytes_total{{{} {}",
+                                    method,
+                                    request.ByteSizeLong() + unknown.ByteSizeLong())));
+  EXPECT_THAT(text,
+              HasSubstr(fmt::format("millrace_sent_bytes_total{{{} {}", method, answer_bytes)));
 }
 
 TEST_F(InferenceServiceTest, AnExpiredDeadlineIsTold) {

@@ -1,6 +1,7 @@
 #include "services/serving/rpc/message_pool.h"
 
 #include <gtest/gtest.h>
+#include <prometheus/registry.h>
 
 #include "inference/open_inference_grpc.pb.h"
 
@@ -10,15 +11,21 @@ namespace {
 using inference::ModelInferRequest;
 using inference::ModelInferResponse;
 
-TEST(MessagePoolTest, ARequestBeginsEmptyAndAResponseAsItWasLeft) {
-  MessagePool<ModelInferRequest, ModelInferResponse> pool;
-  auto* first = pool.AllocateMessages();
+class MessagePoolTest : public testing::Test {
+ protected:
+  prometheus::Registry registry_;
+  rpc::CallMetrics calls_{registry_, "a.Service/Method", /*changes=*/false};
+  MessagePool<ModelInferRequest, ModelInferResponse> pool_{calls_};
+};
+
+TEST_F(MessagePoolTest, ARequestBeginsEmptyAndAResponseAsItWasLeft) {
+  auto* first = pool_.AllocateMessages();
   first->request()->set_id(std::string(1'000, 'x'));
   first->response()->set_id("kept");
   const ModelInferResponse* const response = first->response();
   first->Release();
 
-  auto* const second = pool.AllocateMessages();
+  auto* const second = pool_.AllocateMessages();
 
   EXPECT_EQ(second->request()->id(), "");
   ASSERT_EQ(second->response(), response) << "the same pair is used again";
@@ -26,10 +33,9 @@ TEST(MessagePoolTest, ARequestBeginsEmptyAndAResponseAsItWasLeft) {
   second->Release();
 }
 
-TEST(MessagePoolTest, CallsAtTheSameTimeHaveMessagesOfTheirOwn) {
-  MessagePool<ModelInferRequest, ModelInferResponse> pool;
-  auto* const first = pool.AllocateMessages();
-  auto* const second = pool.AllocateMessages();
+TEST_F(MessagePoolTest, CallsAtTheSameTimeHaveMessagesOfTheirOwn) {
+  auto* const first = pool_.AllocateMessages();
+  auto* const second = pool_.AllocateMessages();
 
   EXPECT_NE(first->request(), second->request());
   EXPECT_NE(first->response(), second->response());
@@ -37,14 +43,13 @@ TEST(MessagePoolTest, CallsAtTheSameTimeHaveMessagesOfTheirOwn) {
   second->Release();
 }
 
-TEST(MessagePoolTest, ALargeResponseIsNotKept) {
-  MessagePool<ModelInferRequest, ModelInferResponse> pool;
-  auto* const first = pool.AllocateMessages();
+TEST_F(MessagePoolTest, ALargeResponseIsNotKept) {
+  auto* const first = pool_.AllocateMessages();
   first->response()->set_id(std::string(100'000, 'x'));
   EXPECT_GT(first->response()->ByteSizeLong(), 100'000U);  // as sending it does
   first->Release();
 
-  auto* const second = pool.AllocateMessages();
+  auto* const second = pool_.AllocateMessages();
 
   EXPECT_EQ(second->response()->id(), "");
   second->Release();

@@ -8,6 +8,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <prometheus/registry.h>
 
 #include "common/audit/audit_log.h"
 #include "common/clock/clock.h"
@@ -40,13 +41,22 @@ struct ServingStack {
             folder + "/uploads",
             SystemClock(),
             {.upload_bytes_max = upload_bytes_max, .unfinished_bytes_max = 4 * upload_bytes_max})),
-        serving({.models = *models, .compute = compute, .disk = disk, .uploads = *uploads}),
-        inference(*models, compute, /*rows_max=*/4'096),
-        server(*rpc::Server::Start({.permissions = ServingPermissions(), .audit = audit},
-                                   {&serving, &inference})),
+        serving({.models = *models,
+                 .compute = compute,
+                 .disk = disk,
+                 .uploads = *uploads,
+                 .metrics = metrics}),
+        inference(*models, compute, metrics, /*rows_max=*/4'096),
+        server(*rpc::Server::Start(
+            {.permissions = ServingPermissions(),
+             .metrics = &metrics,
+             .counted_by_handlers = {ServingService::kPredict, InferenceService::kModelInfer},
+             .audit = audit},
+            {&serving, &inference})),
         stub(v1::ServingService::NewStub(server->InProcessChannel())),
         oip(inference::GRPCInferenceService::NewStub(server->InProcessChannel())) {}
 
+  prometheus::Registry metrics;
   std::unique_ptr<Repository> repository;
   std::unique_ptr<ServedModels> models;
   std::unique_ptr<transfer::UploadStore> uploads;
