@@ -14,9 +14,12 @@ using grpc::experimental::InterceptorBatchMethods;
 // One call, from its metadata to its end.
 class CallInterceptor final : public grpc::experimental::Interceptor {
  public:
-  CallInterceptor(CallMetrics& metrics, const grpc::CallbackServerContext& context)
+  CallInterceptor(CallMetrics& metrics,
+                  const grpc::CallbackServerContext& context,
+                  bool messages_are_bytes)
       : meter_(metrics, grpc::StatusCode::CANCELLED),
-        context_(context) {}
+        context_(context),
+        messages_are_bytes_(messages_are_bytes) {}
 
   void Intercept(InterceptorBatchMethods* methods) override {
     using enum InterceptionHookPoints;
@@ -25,9 +28,7 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
     }
     if (methods->QueryInterceptionHookPoint(POST_RECV_MESSAGE) &&
         methods->GetRecvMessage() != nullptr) {
-      // What gRPC hands to interceptors is the handler's own message.
-      meter_.Received(
-          static_cast<const google::protobuf::Message*>(methods->GetRecvMessage())->ByteSizeLong());
+      meter_.Received(BytesOf(methods->GetRecvMessage()));
     }
     if (methods->QueryInterceptionHookPoint(PRE_SEND_MESSAGE)) {
       // Serializes the message now instead of a moment later, and not a second time.
@@ -41,8 +42,16 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
   }
 
  private:
+  // What gRPC hands to interceptors is the handler's own message.
+  [[nodiscard]] std::size_t BytesOf(const void* message) const {
+    return messages_are_bytes_
+               ? static_cast<const grpc::ByteBuffer*>(message)->Length()
+               : static_cast<const google::protobuf::Message*>(message)->ByteSizeLong();
+  }
+
   CallMeter meter_;
   const grpc::CallbackServerContext& context_;
+  const bool messages_are_bytes_;
 };
 
 class Factory final : public grpc::experimental::ServerInterceptorFactoryInterface {
@@ -58,7 +67,9 @@ class Factory final : public grpc::experimental::ServerInterceptorFactoryInterfa
     }
     // No service here has methods of another kind than callbacks.
     return new CallInterceptor(
-        *metrics, static_cast<const grpc::CallbackServerContext&>(*info->server_context()));
+        *metrics,
+        static_cast<const grpc::CallbackServerContext&>(*info->server_context()),
+        /*messages_are_bytes=*/path.starts_with("/grpc.health."));  // gRPC's own service
   }
 
  private:

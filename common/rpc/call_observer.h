@@ -41,8 +41,7 @@ class CallObserver {
   const Permissions permissions_;
   const std::set<std::string, std::less<>> passed_over_;
   std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<CallMetrics>, std::less<>>
-      methods_;  // guarded by mutex_
+  std::map<std::string, std::unique_ptr<CallMetrics>, std::less<>> methods_;  // guarded by mutex_
 };
 
 }  // namespace millrace::rpc

@@ -82,13 +82,13 @@ absl::Status Run(const v1::ServingConfig& config) {
                           .rows_max = config.limits().rows_max(),
                           .uploads_max = config.limits().uploads_max()});
   InferenceService inference(*models, compute, *metrics, config.limits().rows_max());
-  return program::Serve(program::SettingsOf(config),
-                        {.services = {&serving, &inference},
-                         .permissions = ServingPermissions(),
-                         .metrics = metrics,
-                         .counted_by_handlers = {ServingService::kPredict,
-                                                 InferenceService::kModelInfer},
-                         .audit = audit.get()});
+  return program::Serve(
+      program::SettingsOf(config),
+      {.services = {&serving, &inference},
+       .permissions = ServingPermissions(),
+       .metrics = metrics,
+       .counted_by_handlers = {ServingService::kPredict, InferenceService::kModelInfer},
+       .audit = audit.get()});
 }
 
 }  // namespace

@@ -132,14 +132,14 @@ grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* c
   }
   const double microseconds =
       (*version)->predictor().EstimateMicroseconds(request->rows_size(), request->columns_size());
-  return Compute(call,
-                 parts_.compute,
-                 *request,
-                 microseconds,
-                 [version = *std::move(version),
-                  request,
-                  arrival = call.meter.arrival(),
-                  response] { return Answer(*version, *request, arrival, *response); });
+  return Compute(
+      call,
+      parts_.compute,
+      *request,
+      microseconds,
+      [version = *std::move(version), request, arrival = call.meter.arrival(), response] {
+        return Answer(*version, *request, arrival, *response);
+      });
 }
 
 }  // namespace millrace::serving

@@ -106,8 +106,7 @@ void Serve(const std::string& folder, int tell, int until) {
   const auto uploads = transfer::UploadStore::Open(
       storage::PosixFileSystem(), folder + "/uploads", SystemClock(), {});
   CHECK(uploads.ok());
-  ServingService serving(
-      {.models = **models,
+  ServingService serving({.models = **models,
                           .compute = compute,
                           .disk = disk,
                           .uploads = **uploads,

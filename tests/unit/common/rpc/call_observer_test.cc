@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
@@ -11,6 +12,7 @@
 #include "common/rpc/server.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "tests/unit/common/rpc/echo_service.h"
 
 namespace millrace::rpc {
@@ -36,11 +38,10 @@ class CallObserverTest : public testing::Test {
   // Calls one method of a server that is gone afterwards: then all is counted.
   template <typename Call>
   void WithServer(const Call& call) {
-    auto server =
-        Server::Start({.permissions = EchoPermissions(),
-                       .metrics = &registry_,
-                       .counted_by_handlers = counted_by_handlers_},
-                      {&service_});
+    auto server = Server::Start({.permissions = EchoPermissions(),
+                                 .metrics = &registry_,
+                                 .counted_by_handlers = counted_by_handlers_},
+                                {&service_});
     ASSERT_TRUE(server.ok()) << server.status();
     const auto stub = inference::GRPCInferenceService::NewStub((*server)->InProcessChannel());
     call(*stub);
@@ -101,6 +102,26 @@ TEST_F(CallObserverTest, CountsTheBytesThatComeAndThatItSends) {
   EXPECT_THAT(Text(),
               AllOf(HasSubstr("millrace_received_bytes_total" + sum),
                     HasSubstr("millrace_sent_bytes_total" + sum)));
+}
+
+TEST_F(CallObserverTest, CountsGrpcsOwnHealthServiceToo) {
+  auto server = Server::Start({.metrics = &registry_}, {&service_});
+  ASSERT_TRUE(server.ok()) << server.status();
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service("inference.GRPCInferenceService");
+  grpc::health::v1::HealthCheckResponse response;
+  grpc::ClientContext context;
+  ASSERT_TRUE(grpc::health::v1::Health::NewStub((*server)->InProcessChannel())
+                  ->Check(&context, request, &response)
+                  .ok());
+  (*server)->Stop(std::chrono::seconds(0));
+
+  const std::string method = R"({method="grpc.health.v1.Health/Check"})";
+  EXPECT_THAT(Text(),
+              AllOf(HasSubstr(fmt::format(
+                        "millrace_received_bytes_total{} {}", method, request.ByteSizeLong())),
+                    HasSubstr(fmt::format(
+                        "millrace_sent_bytes_total{} {}", method, response.ByteSizeLong()))));
 }
 
 TEST_F(CallObserverTest, PassesOverWhatAHandlerCountsItself) {
