@@ -14,6 +14,7 @@
 #include "common/storage/file_system.h"
 #include "common/transfer/upload_store.h"
 #include "common/transfer/upload_sweeper.h"
+#include "services/data/pipeline/allocator.h"
 #include "services/data/pipeline/pipeline.h"
 #include "services/data/rpc/data_service.h"
 #include "services/data/rpc/import_metrics.h"
@@ -85,6 +86,7 @@ absl::Status Run(const v1::DataConfig& config) {
 
 int main(int argc, char** argv) {
   using namespace millrace;  // NOLINT(google-build-using-namespace): this is its main()
+  data::KeepFreedMemory();
   data::v1::DataConfig config = data::Defaults();
   return program::Main({.name = "data",
                         .version = MILLRACE_VERSION,

@@ -34,6 +34,7 @@
 #include "common/storage/file_system.h"
 #include "common/transfer/sender.h"
 #include "common/transfer/upload_store.h"
+#include "services/data/pipeline/allocator.h"
 #include "services/data/pipeline/pipeline.h"
 #include "services/data/rpc/data_service.h"
 #include "services/data/rpc/import_slots.h"
@@ -74,6 +75,7 @@ double SecondsOf(const timeval& time) {
 
 // Serves one import from `folder`, until `from_client` says that it is over.
 Served Serve(const std::string& folder, int to_client, int from_client) {
+  KeepFreedMemory();
   storage::FileSystem& files = storage::PosixFileSystem();
   Served served;
   auto store = DatasetStore::Open(files, folder, SystemClock());
