@@ -8,6 +8,7 @@
 
 #include "common/status/status.h"
 #include "services/data/store/byte_reader.h"
+#include "services/data/store/decimals.h"
 
 namespace millrace::data {
 
@@ -17,6 +18,7 @@ constexpr std::string_view kMagic = "MRCOLUMN";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::uint32_t kNumbers = 0;
 constexpr std::uint32_t kTexts = 1;
+constexpr std::uint32_t kDecimals = 2;
 
 bool DecodeTexts(ByteReader& reader, std::size_t rows, features::ColumnCells& column) {
   std::uint32_t count = 0;
@@ -48,6 +50,22 @@ bool DecodeNumbers(ByteReader& reader, std::size_t rows, features::ColumnCells& 
          });
 }
 
+bool DecodeCells(std::uint32_t kind,
+                 ByteReader& reader,
+                 std::size_t rows,
+                 features::ColumnCells& column) {
+  switch (kind) {
+    case kNumbers:
+      return DecodeNumbers(reader, rows, column);
+    case kTexts:
+      return DecodeTexts(reader, rows, column);
+    case kDecimals:
+      return TakeDecimals(rows, reader, column.numbers);
+    default:
+      return false;
+  }
+}
+
 bool Decode(std::string_view bytes, features::ColumnCells& column) {
   ByteReader reader(bytes);
   std::uint32_t version = 0;
@@ -60,49 +78,68 @@ bool Decode(std::string_view bytes, features::ColumnCells& column) {
   if (std::any_of(column.valid.begin(), column.valid.end(), [](auto valid) { return valid > 1; })) {
     return false;
   }
-  const bool decoded = kind == kNumbers ? DecodeNumbers(reader, rows, column)
-                                        : kind == kTexts && DecodeTexts(reader, rows, column);
-  return decoded && reader.empty();
+  return DecodeCells(kind, reader, rows, column) && reader.empty();
 }
 
-// Appends what stands in the rows, 0 where there is no value.
+// What stands in the rows, 0 where there is no value.
 template <typename Number>
-void AppendValues(const std::vector<Number>& values,
-                  const std::vector<std::uint8_t>& valid,
-                  std::string& bytes) {
-  const std::size_t at = bytes.size();
-  bytes.resize(at + valid.size() * sizeof(Number));
-  char* out = bytes.data() + at;
+std::vector<Number> ValuesOf(const std::vector<Number>& numbers,
+                             const std::vector<std::uint8_t>& valid) {
+  std::vector<Number> values(valid.size());
   for (std::size_t row = 0; row < valid.size(); ++row) {
-    const Number value = valid[row] != 0 ? values[row] : Number{0};
-    std::memcpy(out, &value, sizeof(Number));
-    out += sizeof(Number);
+    values[row] = valid[row] != 0 ? numbers[row] : Number{0};
+  }
+  return values;
+}
+
+template <typename Number>
+void AppendAll(const std::vector<Number>& values, std::string& bytes) {
+  const std::size_t at = bytes.size();
+  bytes.resize(at + values.size() * sizeof(Number));
+  if (!values.empty()) {
+    std::memcpy(bytes.data() + at, values.data(), values.size() * sizeof(Number));
   }
 }
 
-}  // namespace
-
-std::string EncodeColumn(const features::ColumnCells& column, bool numeric) {
-  const std::size_t rows = column.valid.size();
-  std::string bytes(kMagic);
-  bytes.reserve(kMagic.size() + 4 * sizeof(std::uint64_t) + rows * (1 + sizeof(double)));
+void AppendHead(std::uint32_t kind, const std::vector<std::uint8_t>& valid, std::string& bytes) {
+  bytes += kMagic;
   AppendTo(bytes, kVersion);
-  AppendTo(bytes, numeric ? kNumbers : kTexts);
-  AppendTo(bytes, static_cast<std::uint64_t>(rows));
-  for (const std::uint8_t valid : column.valid) {
-    bytes.push_back(valid != 0 ? 1 : 0);
+  AppendTo(bytes, kind);
+  AppendTo(bytes, static_cast<std::uint64_t>(valid.size()));
+  for (const std::uint8_t one : valid) {
+    bytes.push_back(one != 0 ? 1 : 0);
   }
-  if (numeric) {
-    AppendValues<double>(column.numbers, column.valid, bytes);
+}
+
+std::string EncodeNumbers(const features::ColumnCells& column) {
+  const std::vector<double> values = ValuesOf(column.numbers, column.valid);
+  std::string bytes;
+  AppendHead(kDecimals, column.valid, bytes);
+  if (AppendDecimals(values, bytes)) {
     return bytes;
   }
-  AppendValues<std::int32_t>(column.codes, column.valid, bytes);
+  bytes.clear();
+  AppendHead(kNumbers, column.valid, bytes);
+  AppendAll(values, bytes);
+  return bytes;
+}
+
+std::string EncodeTexts(const features::ColumnCells& column) {
+  std::string bytes;
+  AppendHead(kTexts, column.valid, bytes);
+  AppendAll(ValuesOf(column.codes, column.valid), bytes);
   AppendTo(bytes, static_cast<std::uint32_t>(column.dictionary.size()));
   for (const std::string_view text : column.dictionary) {
     AppendTo(bytes, static_cast<std::uint32_t>(text.size()));
     bytes += text;
   }
   return bytes;
+}
+
+}  // namespace
+
+std::string EncodeColumn(const features::ColumnCells& column, bool numeric) {
+  return numeric ? EncodeNumbers(column) : EncodeTexts(column);
 }
 
 absl::StatusOr<features::ColumnCells> DecodeColumn(std::string_view bytes) {

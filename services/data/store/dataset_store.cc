@@ -148,7 +148,7 @@ absl::StatusOr<Message> Parse(const std::string& bytes, std::string_view what) {
 const state::StateLayout& DatasetStore::Layout() {
   static const state::StateLayout layout = [] {
     state::StateLayout of;
-    of.format = {.service = "data", .version = 1};
+    of.format = {.service = "data", .version = 2};  // 2: columns of decimals
     of.catalog = "catalog.db";
     of.catalog_version = Migrations().size();
     of.blob_uses =

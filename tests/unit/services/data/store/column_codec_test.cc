@@ -19,6 +19,10 @@ ColumnCells Numbers() {
       .numbers = {1.5, 0, -1e300, 5e-324}, .codes = {}, .dictionary = {}, .valid = {1, 0, 1, 1}};
 }
 
+ColumnCells Decimals() {
+  return {.numbers = {1.5, 0, -300, 0.25}, .codes = {}, .dictionary = {}, .valid = {1, 0, 1, 1}};
+}
+
 ColumnCells Texts() {
   return {.numbers = {},
           .codes = {1, 0, 0},
@@ -38,6 +42,10 @@ TEST(ColumnCodecTest, ReadsBackWhatWasWritten) {
   ASSERT_TRUE(numbers.ok()) << numbers.status();
   ExpectSame(*numbers, Numbers());
 
+  const auto decimals = DecodeColumn(EncodeColumn(Decimals(), /*numeric=*/true));
+  ASSERT_TRUE(decimals.ok()) << decimals.status();
+  ExpectSame(*decimals, Decimals());
+
   const auto texts = DecodeColumn(EncodeColumn(Texts(), /*numeric=*/false));
   ASSERT_TRUE(texts.ok()) << texts.status();
   ExpectSame(*texts, Texts());
@@ -47,9 +55,12 @@ TEST(ColumnCodecTest, ReadsBackWhatWasWritten) {
 }
 
 TEST(ColumnCodecTest, TheBytesAreTheDocumentedOnes) {
-  EXPECT_EQ(EncodeColumn({.numbers = {2.0}, .codes = {}, .dictionary = {}, .valid = {1}}, true),
+  EXPECT_EQ(EncodeColumn({.numbers = {1e300}, .codes = {}, .dictionary = {}, .valid = {1}}, true),
             std::string("MRCOLUMN\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01", 25) +
-                std::string("\0\0\0\0\0\0\0\x40", 8));
+                std::string("\x9c\x75\x00\x88\x3c\xe4\x37\x7e", 8));
+  EXPECT_EQ(EncodeColumn({.numbers = {2.5}, .codes = {}, .dictionary = {}, .valid = {1}}, true),
+            std::string("MRCOLUMN\x01\0\0\0\x02\0\0\0\x01\0\0\0\0\0\0\0\x01", 25) +
+                std::string("\x01\0\0\0\0\0\0\0\x19\0\0\0\0\0\0\0", 16));
   EXPECT_EQ(EncodeColumn({.numbers = {}, .codes = {0}, .dictionary = {"ab"}, .valid = {1}}, false),
             std::string("MRCOLUMN\x01\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\x01", 25) +
                 std::string("\0\0\0\0\x01\0\0\0\x02\0\0\0ab", 14));
@@ -63,7 +74,9 @@ TEST(ColumnCodecTest, WhatStandsWhereThereIsNoValueDoesNotCount) {
 }
 
 TEST(ColumnCodecTest, EveryTruncationIsDataLoss) {
-  for (const std::string& bytes : {EncodeColumn(Numbers(), true), EncodeColumn(Texts(), false)}) {
+  for (const std::string& bytes : {EncodeColumn(Numbers(), true),
+                                   EncodeColumn(Decimals(), true),
+                                   EncodeColumn(Texts(), false)}) {
     for (std::size_t size = 0; size < bytes.size(); ++size) {
       const absl::Status status = DecodeColumn(bytes.substr(0, size)).status();
       EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << size;
@@ -82,7 +95,7 @@ TEST(ColumnCodecTest, ContradictionsAreDataLoss) {
   const std::string texts = EncodeColumn(Texts(), false);
   refuse(texts, 0, 'X');
   refuse(texts, 8, 2);        // version
-  refuse(texts, 12, 2);       // kind
+  refuse(texts, 12, 3);       // kind
   refuse(texts, 12, 0);       // the other kind
   refuse(texts, 23, '\x7f');  // rows: more than memory holds
   refuse(texts, 24, 2);       // validity
