@@ -30,6 +30,10 @@ std::uint64_t Mix(std::uint64_t word) {
   return word;
 }
 
+std::uint64_t HashOfNumber(double number) {
+  return Mix(std::bit_cast<std::uint64_t>(number + 0.0));  // -0 becomes 0
+}
+
 // Ertl's sigma and tau: the shares of registers that are still 0, and that are full.
 double Sigma(double x) {
   if (x == 1) {
@@ -79,8 +83,14 @@ double Estimate(const std::vector<std::uint8_t>& registers) {
 
 }  // namespace
 
-void DistinctCounter::AddNumber(double number) {
-  AddHash(Mix(std::bit_cast<std::uint64_t>(number == 0 ? 0.0 : number)));
+void DistinctCounter::AddNumbers(std::span<const double> numbers) {
+  while (!numbers.empty() && !is_estimate()) {
+    AddHash(HashOfNumber(numbers.front()));
+    numbers = numbers.subspan(1);
+  }
+  for (const double number : numbers) {
+    Register(HashOfNumber(number));
+  }
 }
 
 std::uint64_t DistinctCounter::HashOf(std::string_view text) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -19,7 +20,7 @@ class DistinctCounter {
   static constexpr std::size_t kExactMax = 4096;
 
   /// -0 counts as 0. Requires: not NaN.
-  void AddNumber(double number);
+  void AddNumbers(std::span<const double> numbers);
 
   void AddText(std::string_view text) { AddTextHash(HashOf(text)); }
 

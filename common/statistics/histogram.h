@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace millrace::statistics {
 
@@ -17,11 +18,8 @@ class Histogram {
   /// Requires: finite, minimum <= maximum. Where they are equal, all numbers fall into the first.
   Histogram(double minimum, double maximum);
 
-  /// Requires: minimum <= number <= maximum.
-  void Add(double number) {
-    const double share = half_width_ > 0 ? (number / 2 - minimum_ / 2) / half_width_ : 0;
-    ++counts_[static_cast<std::size_t>(std::clamp(share * kBins, 0.0, kBins - 1.0))];
-  }
+  /// Requires: minimum <= each of `numbers` <= maximum.
+  void Add(std::span<const double> numbers);
 
   /// Requires: the same range.
   void Merge(const Histogram& other);
@@ -29,6 +27,11 @@ class Histogram {
   [[nodiscard]] const std::array<std::int64_t, kBins>& counts() const { return counts_; }
 
  private:
+  [[nodiscard]] int BinOf(double number) const {
+    const double share = half_width_ > 0 ? (number / 2 - minimum_ / 2) / half_width_ : 0;
+    return static_cast<int>(std::clamp(share * kBins, 0.0, kBins - 1.0));
+  }
+
   double minimum_;
   double half_width_;  // of the range; halves cannot overflow
   std::array<std::int64_t, kBins> counts_{};

@@ -5,21 +5,16 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 namespace millrace::statistics {
 
-/// Welford's recurrence ("Note on a method for calculating corrected sums of squares and products",
-/// 1962); two of them merge by Chan, Golub and LeVeque's formula (1983). Not thread-safe.
+/// Sums of pieces, which merge by Chan, Golub and LeVeque's formula ("Algorithms for computing the
+/// sample variance", 1983). Not thread-safe.
 class Moments {
  public:
-  void Add(double number) {
-    ++count_;
-    const double delta = number - mean_;
-    mean_ += delta / static_cast<double>(count_);
-    squares_ += delta * (number - mean_);
-    minimum_ = std::min(minimum_, number);
-    maximum_ = std::max(maximum_, number);
-  }
+  /// Up to rounding, the pieces in which numbers come make no difference. Requires: finite.
+  void Add(std::span<const double> numbers);
 
   /// As if every number that `other` was given had been added here, up to rounding.
   void Merge(const Moments& other);
@@ -37,6 +32,8 @@ class Moments {
   [[nodiscard]] double StandardDeviation() const;
 
  private:
+  void AddOne(double number);
+
   std::int64_t count_ = 0;
   double mean_ = 0;
   double squares_ = 0;  // the sum of squared distances from the mean

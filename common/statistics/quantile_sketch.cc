@@ -22,6 +22,29 @@ QuantileSketch::QuantileSketch()
       levels_(1),
       coins_(kCoinSeed) {}
 
+void QuantileSketch::Add(std::span<const double> numbers) {
+  count_ += static_cast<std::int64_t>(numbers.size());
+  for (const double number : numbers) {
+    minimum_ = number < minimum_ ? number : minimum_;
+    maximum_ = number > maximum_ ? number : maximum_;
+  }
+  while (!numbers.empty()) {
+    std::vector<double>& lowest = levels_.front();
+    const std::span<const double> some =
+        numbers.first(std::min(numbers.size(), lowest_capacity_ + 1 - lowest.size()));
+    lowest.resize(lowest.size() + some.size());
+    std::transform(
+        some.begin(),
+        some.end(),
+        lowest.end() - static_cast<std::ptrdiff_t>(some.size()),
+        [](double number) { return number + 0.0; });  // -0 becomes 0: equal numbers are one
+    if (lowest.size() > lowest_capacity_) {
+      Compress();
+    }
+    numbers = numbers.subspan(some.size());
+  }
+}
+
 void QuantileSketch::Merge(const QuantileSketch& other) {
   count_ += other.count_;
   minimum_ = std::min(minimum_, other.minimum_);
@@ -29,10 +52,8 @@ void QuantileSketch::Merge(const QuantileSketch& other) {
   if (levels_.size() < other.levels_.size()) {
     levels_.resize(other.levels_.size());
   }
-  levels_.front().insert(
-      levels_.front().end(), other.levels_.front().begin(), other.levels_.front().end());
-  for (std::size_t i = 1; i < other.levels_.size(); ++i) {
-    MergeInto(i, other.levels_[i]);
+  for (std::size_t i = 0; i < other.levels_.size(); ++i) {
+    levels_[i].insert(levels_[i].end(), other.levels_[i].begin(), other.levels_[i].end());
   }
   Compress();
 }
@@ -62,26 +83,16 @@ void QuantileSketch::Compress() {
 // Moves every second number, in order, one level up, where it stands for both; a coin says which.
 // Of an odd number of them the last stays.
 void QuantileSketch::Compact(std::size_t level) {
+  // Highway's quicksort: few numbers, very often. Merging sorted levels would take twice as long.
+  thread_local const hwy::Sorter sorter;
   std::vector<double>& numbers = levels_[level];
+  std::vector<double>& above = levels_[level + 1];
   const std::size_t even = numbers.size() - numbers.size() % 2;
-  if (level == 0) {
-    // Highway's quicksort: few numbers, very often.
-    thread_local const hwy::Sorter sorter;
-    sorter(numbers.data(), even, hwy::SortAscending());
-  }
-  promoted_.clear();
+  sorter(numbers.data(), even, hwy::SortAscending());
   for (std::size_t i = coins_.Next() % 2; i < even; i += 2) {
-    promoted_.push_back(numbers[i]);
+    above.push_back(numbers[i]);
   }
   numbers.erase(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(even));
-  MergeInto(level + 1, promoted_);
-}
-
-void QuantileSketch::MergeInto(std::size_t level, const std::vector<double>& sorted) {
-  merged_.resize(levels_[level].size() + sorted.size());
-  std::merge(
-      levels_[level].begin(), levels_[level].end(), sorted.begin(), sorted.end(), merged_.begin());
-  levels_[level].swap(merged_);
 }
 
 std::vector<double> QuantileSketch::Quantiles(const std::vector<double>& shares) const {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "common/clock/random.h"
@@ -21,16 +22,8 @@ class QuantileSketch {
 
   QuantileSketch();
 
-  /// Requires: not NaN.
-  void Add(double number) {
-    ++count_;
-    minimum_ = std::min(minimum_, number);
-    maximum_ = std::max(maximum_, number);
-    levels_.front().push_back(number + 0.0);  // -0 becomes 0: equal numbers are one
-    if (levels_.front().size() > lowest_capacity_) {
-      Compress();
-    }
-  }
+  /// The pieces in which numbers come make no difference. Requires: not NaN.
+  void Add(std::span<const double> numbers);
 
   /// As if the numbers that `other` was given had been added here, with the same bound on the
   /// error.
@@ -47,16 +40,13 @@ class QuantileSketch {
   [[nodiscard]] std::size_t Capacity(std::size_t level) const;
   void Compress();
   void Compact(std::size_t level);
-  void MergeInto(std::size_t level, const std::vector<double>& sorted);
 
   std::int64_t count_ = 0;
   double minimum_;
   double maximum_;
-  std::vector<std::vector<double>> levels_;  // a number in level i stands for 2^i; above 0 sorted
+  std::vector<std::vector<double>> levels_;  // a number in level i stands for 2^i
   std::size_t lowest_capacity_ = kExactMax;  // of level 0
   Random coins_;
-  std::vector<double> promoted_;  // kept between calls for their memory
-  std::vector<double> merged_;
 };
 
 }  // namespace millrace::statistics

@@ -12,6 +12,7 @@
 #include "common/statistics/frequent_texts.h"
 #include "common/statistics/histogram.h"
 #include "common/statistics/moments.h"
+#include "common/statistics/number_block.h"
 #include "common/statistics/quantile_sketch.h"
 #include "common/status/status.h"
 
@@ -71,12 +72,14 @@ struct NumberPart {
   QuantileSketch quantiles;
   DistinctCounter distinct;
   std::optional<Histogram> histogram;
+  NumberBlock block;  // numbers that wait for the rest of their block
 
-  void Add(double number) {
-    moments.Add(number);
-    quantiles.Add(number);
-    distinct.AddNumber(number);
-    ones += number == 1 ? 1 : 0;
+  void AddBlock() {
+    const std::span<const double> numbers = block.Take();
+    moments.Add(numbers);
+    quantiles.Add(numbers);
+    distinct.AddNumbers(numbers);
+    ones += std::count(numbers.begin(), numbers.end(), 1.0);
   }
 
   void Merge(const NumberPart& other) {
@@ -135,11 +138,19 @@ void AddNumbers(const ColumnCells& cells, std::span<const std::uint8_t> mark, Nu
   for (std::size_t i = 0; i < cells.valid.size(); ++i) {
     NumberPart& part = parts[mark[i]];
     ++part.cells.count;
-    if (cells.valid[i] != 0) {
-      part.Add(cells.numbers[i]);
-    } else {
-      ++part.cells.missing;
+    const bool has_value = cells.valid[i] != 0;
+    part.cells.missing += has_value ? 0 : 1;
+    if (part.block.Add(cells.numbers[i], has_value)) {
+      part.AddBlock();
     }
+  }
+}
+
+void AddBlockToHistograms(NumberPart& part, NumberPart& all) {
+  const std::span<const double> numbers = part.block.Take();
+  if (!numbers.empty()) {
+    part.histogram->Add(numbers);
+    all.histogram->Add(numbers);
   }
 }
 
@@ -148,9 +159,9 @@ void AddToHistograms(const ColumnCells& cells,
                      NumberParts& parts,
                      NumberPart& all) {
   for (std::size_t i = 0; i < cells.valid.size(); ++i) {
-    if (cells.valid[i] != 0) {
-      parts[mark[i]].histogram->Add(cells.numbers[i]);
-      all.histogram->Add(cells.numbers[i]);
+    NumberPart& part = parts[mark[i]];
+    if (part.block.Add(cells.numbers[i], cells.valid[i] != 0)) {
+      AddBlockToHistograms(part, all);
     }
   }
 }
@@ -164,6 +175,7 @@ absl::StatusOr<ColumnSummary> SummarizeNumbers(features::ColumnReader& reader,
     return absl::OkStatus();
   }));
   for (NumberPart& part : parts) {
+    part.AddBlock();
     all.Merge(part);
     if (part.moments.count() > 0) {
       part.histogram.emplace(part.moments.minimum(), part.moments.maximum());
@@ -175,6 +187,9 @@ absl::StatusOr<ColumnSummary> SummarizeNumbers(features::ColumnReader& reader,
       AddToHistograms(cells, MarksOf(cells, first, marks), parts, all);
       return absl::OkStatus();
     }));
+    for (NumberPart& part : parts) {
+      AddBlockToHistograms(part, all);
+    }
   }
   ColumnSummary summary{.all = Told(reader.column(), all), .of_mark = {}};
   for (std::size_t i = 0; i < kParts; ++i) {

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <limits>
 #include <map>
+#include <optional>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +15,8 @@
 #include "common/features/cell.h"
 #include "common/features/transform_check.h"
 #include "common/features/transformer.h"
+#include "common/statistics/moments.h"
+#include "common/statistics/number_block.h"
 #include "common/status/status.h"
 #include "services/data/fit/median.h"
 
@@ -25,22 +29,11 @@ using schema::v1::Column;
 using schema::v1::FeatureTransform;
 using schema::v1::LinearEncoding;
 
-// Smallest and largest of some numbers.
-struct Range {
-  double minimum = std::numeric_limits<double>::infinity();
-  double maximum = -std::numeric_limits<double>::infinity();
-
-  void Add(double number) {
-    minimum = std::min(minimum, number);
-    maximum = std::max(maximum, number);
-  }
-};
-
 // What the first pass over a column of numbers gives.
 struct NumberLook {
-  Range all;    // of the kept rows
-  Range train;  // of the train split
-  LeadingCounts counts;
+  statistics::Moments kept;   // of the rows that are kept
+  statistics::Moments train;  // of the train split
+  LeadingCounts counts;       // likewise
   std::int64_t missing_count = 0;
 };
 
@@ -49,90 +42,84 @@ struct MarkedColumn {
   features::ColumnReader& reader;
   const features::RowMarks& marks;
 
-  // Gives every number of the rows that `wanted` takes by their mark.
-  template <typename Wanted, typename Sink>
-  absl::Status ForEachNumber(const Wanted& wanted, const Sink& sink) const {
-    return reader.ForEach([&](const ColumnCells& cells, std::int64_t first) {
+  // Gives the numbers of the rows that `wanted` takes by their mark, in blocks.
+  template <typename Wanted>
+  absl::Status ForEachNumber(const Wanted& wanted, NumberSink sink) const {
+    statistics::NumberBlock block;
+    RETURN_IF_ERROR(reader.ForEach([&](const ColumnCells& cells, std::int64_t first) {
       const std::uint8_t* const mark = marks.data() + first;
       for (std::size_t i = 0; i < cells.valid.size(); ++i) {
-        if (cells.valid[i] != 0 && wanted(mark[i])) {
-          sink(cells.numbers[i]);
+        if (block.Add(cells.numbers[i], cells.valid[i] != 0 && wanted(mark[i]))) {
+          sink(block.Take());
         }
       }
       return absl::OkStatus();
-    });
+    }));
+    sink(block.Take());
+    return absl::OkStatus();
   }
 
   // Of the train split.
-  template <typename Sink>
-  absl::Status ForEachTrained(const Sink& sink) const {
+  absl::Status ForEachTrained(NumberSink sink) const {
     return ForEachNumber([](std::uint8_t mark) { return mark == schema::v1::SPLIT_TRAIN; }, sink);
   }
 };
 
 absl::StatusOr<NumberLook> LookAt(const MarkedColumn& column) {
   NumberLook look;
+  statistics::NumberBlock kept;
+  statistics::NumberBlock train;
+  const auto add_train = [&] {
+    const std::span<const double> numbers = train.Take();
+    look.train.Add(numbers);
+    look.counts.Add(numbers);
+  };
   const auto add = [&](const ColumnCells& cells, std::int64_t first) {
     const std::uint8_t* const mark = column.marks.data() + first;
     for (std::size_t i = 0; i < cells.valid.size(); ++i) {
-      if (mark[i] == features::kDropped) {
-        continue;
+      const bool has_value = cells.valid[i] != 0;
+      look.missing_count += !has_value && mark[i] != features::kDropped ? 1 : 0;
+      if (kept.Add(cells.numbers[i], has_value && mark[i] != features::kDropped)) {
+        look.kept.Add(kept.Take());
       }
-      if (cells.valid[i] == 0) {
-        ++look.missing_count;
-        continue;
-      }
-      look.all.Add(cells.numbers[i]);
-      if (mark[i] == schema::v1::SPLIT_TRAIN) {
-        look.train.Add(cells.numbers[i]);
-        look.counts.Add(cells.numbers[i]);
+      if (train.Add(cells.numbers[i], has_value && mark[i] == schema::v1::SPLIT_TRAIN)) {
+        add_train();
       }
     }
     return absl::OkStatus();
   };
   RETURN_IF_ERROR(column.reader.ForEach(add));
+  look.kept.Add(kept.Take());
+  add_train();
   return look;
 }
 
-// Mean and population deviation, in two passes: the first figure is exact enough for the second.
-absl::StatusOr<LinearEncoding> Standard(const MarkedColumn& column, std::int64_t count) {
-  const auto numbers = static_cast<double>(count);
-  double mean = 0;
-  RETURN_IF_ERROR(column.ForEachTrained([&](double number) { mean += number / numbers; }));
-  double squares = 0;
-  RETURN_IF_ERROR(column.ForEachTrained(
-      [&](double number) { squares += (number - mean) * (number - mean) / numbers; }));
+LinearEncoding Standard(const statistics::Moments& train) {
   LinearEncoding encoding;
-  encoding.set_offset(mean);
-  encoding.set_scale(1 / std::sqrt(squares));
+  encoding.set_offset(train.mean());
+  encoding.set_scale(1 / train.StandardDeviation());
   return encoding;
 }
 
-LinearEncoding MinMax(const Range& range) {
+LinearEncoding MinMax(const statistics::Moments& train) {
   LinearEncoding encoding;
-  encoding.set_offset(range.minimum);
-  encoding.set_scale(1 / (range.maximum - range.minimum));
+  encoding.set_offset(train.minimum());
+  encoding.set_scale(1 / (train.maximum() - train.minimum()));
   return encoding;
 }
 
-absl::StatusOr<LinearEncoding> Scale(const MarkedColumn& column,
-                                     const NumberLook& look,
-                                     v1::Scaling scaling) {
+LinearEncoding Scale(const statistics::Moments& train, v1::Scaling scaling) {
   LinearEncoding encoding;
   if (scaling == v1::SCALING_NONE) {
     encoding.set_scale(1);
     return encoding;
   }
-  if (look.counts.count() == 0) {
+  if (train.count() == 0) {
     return encoding;
   }
-  if (scaling == v1::SCALING_STANDARD) {
-    ASSIGN_OR_RETURN(encoding, Standard(column, look.counts.count()));
-  } else {
-    encoding = MinMax(look.train);
-  }
+  encoding = scaling == v1::SCALING_STANDARD ? Standard(train) : MinMax(train);
   // No spread, or one too small to divide by.
-  if (look.train.minimum == look.train.maximum || !std::isfinite(encoding.scale())) {
+  if (train.minimum() == train.maximum() || !std::isfinite(encoding.scale())) {
     encoding.set_scale(0);
   }
   return encoding;
@@ -145,25 +132,28 @@ bool FitsFloat(double number, const LinearEncoding& encoding) {
 
 // Whether both ends of a column, over all kept rows, stay in a float32 once scaled.
 absl::Status CheckRange(const MarkedColumn& column,
-                        const Range& range,
+                        const statistics::Moments& kept,
                         const LinearEncoding& encoding,
                         std::string_view file_name) {
-  const bool is_empty = range.minimum > range.maximum;
-  if (is_empty || (FitsFloat(range.minimum, encoding) && FitsFloat(range.maximum, encoding))) {
+  if (kept.count() == 0 ||
+      (FitsFloat(kept.minimum(), encoding) && FitsFloat(kept.maximum(), encoding))) {
     return absl::OkStatus();
   }
   std::optional<double> first;
   const auto is_kept = [](std::uint8_t mark) { return mark != features::kDropped; };
-  RETURN_IF_ERROR(column.ForEachNumber(is_kept, [&](double number) {
-    if (!first.has_value() && !FitsFloat(number, encoding)) {
-      first = number;
+  RETURN_IF_ERROR(column.ForEachNumber(is_kept, [&](std::span<const double> numbers) {
+    const auto found = std::find_if(numbers.begin(), numbers.end(), [&](double number) {
+      return !FitsFloat(number, encoding);
+    });
+    if (!first.has_value() && found != numbers.end()) {
+      first = *found;
     }
   }));
   return WithFix(InvalidArgument("{}: column '{}' has numbers that a float32 cannot hold once "
                                  "scaled, found {}",
                                  file_name,
                                  features::Excerpt(column.reader.column().name()),
-                                 first.value_or(range.maximum)),
+                                 first.value_or(kept.maximum())),
                  "correct the cell, or drop the column");
 }
 
@@ -172,7 +162,7 @@ absl::Status FitNumber(const MarkedColumn& column,
                        FittedColumn& fitted) {
   ASSIGN_OR_RETURN(const NumberLook look, LookAt(column));
   FeatureTransform& transform = *fitted.feature;
-  ASSIGN_OR_RETURN(*transform.mutable_linear(), Scale(column, look, options.scaling));
+  *transform.mutable_linear() = Scale(look.train, options.scaling);
   transform.set_number(0);
   if (look.counts.count() > 0) {
     ASSIGN_OR_RETURN(const double median, Median(look.counts, [&](NumberSink sink) {
@@ -181,7 +171,7 @@ absl::Status FitNumber(const MarkedColumn& column,
     transform.set_number(median);
   }
   fitted.missing_count = look.missing_count;
-  return CheckRange(column, look.all, transform.linear(), options.file_name);
+  return CheckRange(column, look.kept, transform.linear(), options.file_name);
 }
 
 absl::Status FitCategory(const MarkedColumn& column, FittedColumn& fitted) {
@@ -223,7 +213,7 @@ absl::Status FitLabel(const MarkedColumn& column, const FitOptions& options, Fit
     LinearEncoding as_it_is;
     as_it_is.set_scale(1);
     ASSIGN_OR_RETURN(const NumberLook look, LookAt(column));
-    return CheckRange(column, look.all, as_it_is, options.file_name);
+    return CheckRange(column, look.kept, as_it_is, options.file_name);
   }
   ASSIGN_OR_RETURN(
       std::vector<std::string> classes,

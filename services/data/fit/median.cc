@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstddef>
+#include <iterator>
 
 #include "common/status/check.h"
 #include "common/status/status.h"
@@ -62,10 +63,10 @@ struct Target {
 absl::StatusOr<std::vector<double>> Gather(const Target& target, NumberSource numbers) {
   std::vector<double> gathered;
   gathered.reserve(static_cast<std::size_t>(target.among));
-  RETURN_IF_ERROR(numbers([&](double number) {
-    if (target.Matches(KeyOf(number))) {
-      gathered.push_back(number);
-    }
+  RETURN_IF_ERROR(numbers([&](std::span<const double> some) {
+    std::copy_if(some.begin(), some.end(), std::back_inserter(gathered), [&](double number) {
+      return target.Matches(KeyOf(number));
+    });
   }));
   CHECK(static_cast<std::int64_t>(gathered.size()) == target.among);
   return gathered;
@@ -74,9 +75,11 @@ absl::StatusOr<std::vector<double>> Gather(const Target& target, NumberSource nu
 absl::StatusOr<double> Find(Target target, NumberSource numbers) {
   while (!target.IsFound() && target.among > kGatheredMax) {
     std::vector<std::int64_t> counts(kDigits);
-    RETURN_IF_ERROR(numbers([&](double number) {
-      const std::uint64_t key = KeyOf(number);
-      counts[target.Digit(key)] += target.Matches(key) ? 1 : 0;
+    RETURN_IF_ERROR(numbers([&](std::span<const double> some) {
+      for (const double number : some) {
+        const std::uint64_t key = KeyOf(number);
+        counts[target.Digit(key)] += target.Matches(key) ? 1 : 0;
+      }
     }));
     target.Narrow(counts);
   }
@@ -93,9 +96,11 @@ absl::StatusOr<double> Find(Target target, NumberSource numbers) {
 
 LeadingCounts::LeadingCounts() : counts_(kDigits) {}
 
-void LeadingCounts::Add(double number) {
-  ++counts_[KeyOf(number) >> (kKeyBits - kDigitBits)];
-  ++count_;
+void LeadingCounts::Add(std::span<const double> numbers) {
+  for (const double number : numbers) {
+    ++counts_[KeyOf(number) >> (kKeyBits - kDigitBits)];
+  }
+  count_ += static_cast<std::int64_t>(numbers.size());
 }
 
 absl::StatusOr<double> Median(const LeadingCounts& counts, NumberSource numbers) {

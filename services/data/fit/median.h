@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <absl/functional/function_ref.h>
@@ -11,8 +12,8 @@
 
 namespace millrace::data {
 
-/// Takes one number.
-using NumberSink = absl::FunctionRef<void(double)>;
+/// Takes some of the numbers.
+using NumberSink = absl::FunctionRef<void(std::span<const double>)>;
 
 /// Gives every number to a sink, the same ones each time.
 using NumberSource = absl::FunctionRef<absl::Status(NumberSink)>;
@@ -23,7 +24,7 @@ class LeadingCounts {
   LeadingCounts();
 
   /// Requires: finite.
-  void Add(double number);
+  void Add(std::span<const double> numbers);
 
   [[nodiscard]] std::int64_t count() const { return count_; }
 

@@ -17,7 +17,7 @@ namespace {
 
 // Part of a version's identity: raise it when any step makes something else of the same bytes and
 // options, so that an import does not return what an older program made.
-constexpr std::int32_t kPipelineVersion = 1;
+constexpr std::int32_t kPipelineVersion = 2;
 
 constexpr std::size_t kFileNameBytesMax = 255;
 

@@ -1,5 +1,6 @@
 #include "common/statistics/distinct_counter.h"
 
+#include <span>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -7,24 +8,28 @@
 namespace millrace::statistics {
 namespace {
 
+void Add(DistinctCounter& to, double number) {
+  to.AddNumbers(std::span<const double>(&number, 1));
+}
+
 TEST(DistinctCounterTest, IsExactUpToItsLimit) {
   DistinctCounter counter;
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 4096; ++i) {
-      counter.AddNumber(i);
+      Add(counter, i);
     }
   }
   EXPECT_EQ(counter.Count(), 4096);
   EXPECT_FALSE(counter.is_estimate());
 
-  counter.AddNumber(4096);
+  Add(counter, 4096);
   EXPECT_TRUE(counter.is_estimate());
 }
 
 TEST(DistinctCounterTest, ZeroHasNoSign) {
   DistinctCounter counter;
-  counter.AddNumber(0.0);
-  counter.AddNumber(-0.0);
+  Add(counter, 0.0);
+  Add(counter, -0.0);
 
   EXPECT_EQ(counter.Count(), 1);
 }
@@ -36,7 +41,7 @@ TEST(DistinctCounterTest, EstimatesWithinThreePercent) {
   int added = 0;
   for (const int size : {5'000, 20'000, 50'000, 200'000, 1'000'000}) {
     for (; added < size; ++added) {
-      numbers.AddNumber(added * 0.1);
+      Add(numbers, added * 0.1);
       texts.AddText("user " + std::to_string(added));
     }
     EXPECT_NEAR(static_cast<double>(numbers.Count()), size, 0.032 * size);
@@ -51,10 +56,10 @@ TEST(DistinctCounterTest, MergingEqualsAddingEverything) {
     DistinctCounter all;
     for (int i = 0; i < size; ++i) {
       const int shifted = i + size / 2;
-      left.AddNumber(i);
-      right.AddNumber(shifted);
-      all.AddNumber(i);
-      all.AddNumber(shifted);
+      Add(left, i);
+      Add(right, shifted);
+      Add(all, i);
+      Add(all, shifted);
     }
     DistinctCounter reversed = right;
     reversed.Merge(left);

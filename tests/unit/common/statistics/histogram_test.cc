@@ -1,6 +1,7 @@
 #include "common/statistics/histogram.h"
 
 #include <limits>
+#include <span>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,10 +11,14 @@ namespace {
 
 using testing::ElementsAre;
 
+void Add(Histogram& to, double number) {
+  to.Add(std::span<const double>(&number, 1));
+}
+
 TEST(HistogramTest, EachBinHasItsLowerEndAndTheLastBoth) {
   Histogram histogram(0, 10);
   for (const double number : {0.0, 0.5, 1.0, 4.0, 9.0, 10.0}) {
-    histogram.Add(number);
+    Add(histogram, number);
   }
 
   EXPECT_THAT(histogram.counts(), ElementsAre(2, 1, 0, 0, 1, 0, 0, 0, 0, 2));
@@ -21,7 +26,7 @@ TEST(HistogramTest, EachBinHasItsLowerEndAndTheLastBoth) {
 
 TEST(HistogramTest, AConstantFallsIntoTheFirstBin) {
   Histogram histogram(7, 7);
-  histogram.Add(7);
+  Add(histogram, 7);
 
   EXPECT_THAT(histogram.counts(), ElementsAre(1, 0, 0, 0, 0, 0, 0, 0, 0, 0));
 }
@@ -29,9 +34,9 @@ TEST(HistogramTest, AConstantFallsIntoTheFirstBin) {
 TEST(HistogramTest, ARangeThatNoDoubleHoldsDoesNotOverflow) {
   constexpr double kMax = std::numeric_limits<double>::max();
   Histogram histogram(-kMax, kMax);
-  histogram.Add(-kMax);
-  histogram.Add(0);
-  histogram.Add(kMax);
+  Add(histogram, -kMax);
+  Add(histogram, 0);
+  Add(histogram, kMax);
 
   EXPECT_THAT(histogram.counts(), ElementsAre(1, 0, 0, 0, 0, 1, 0, 0, 0, 1));
 }
@@ -39,9 +44,9 @@ TEST(HistogramTest, ARangeThatNoDoubleHoldsDoesNotOverflow) {
 TEST(HistogramTest, MergingAddsTheBins) {
   Histogram left(0, 1);
   Histogram right(0, 1);
-  left.Add(0);
-  right.Add(0);
-  right.Add(1);
+  Add(left, 0);
+  Add(right, 0);
+  Add(right, 1);
   left.Merge(right);
 
   EXPECT_THAT(left.counts(), ElementsAre(2, 0, 0, 0, 0, 0, 0, 0, 0, 1));

@@ -1,6 +1,7 @@
 #include "common/statistics/moments.h"
 
 #include <cmath>
+#include <span>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -10,9 +11,7 @@ namespace {
 
 Moments Of(const std::vector<double>& numbers) {
   Moments moments;
-  for (const double number : numbers) {
-    moments.Add(number);
-  }
+  moments.Add(numbers);
   return moments;
 }
 
@@ -31,6 +30,33 @@ TEST(MomentsTest, KeepsASmallDeviationAroundALargeMean) {
   const Moments moments = Of({1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16});
 
   EXPECT_NEAR(moments.StandardDeviation(), std::sqrt(22.5), 1e-9);
+}
+
+TEST(MomentsTest, PiecesMakeNoDifference) {
+  std::vector<double> numbers;
+  for (int i = 0; i < 1'003; ++i) {
+    numbers.push_back(std::sin(i) * 100 + i);
+  }
+  const Moments all = Of(numbers);
+  Moments pieces;
+  const std::span<const double> span(numbers);
+  pieces.Add(span.first(1));
+  pieces.Add({});
+  pieces.Add(span.subspan(1, 17));
+  pieces.Add(span.subspan(18));
+
+  EXPECT_EQ(pieces.count(), all.count());
+  EXPECT_NEAR(pieces.mean(), all.mean(), 1e-12 * all.mean());
+  EXPECT_NEAR(pieces.StandardDeviation(), all.StandardDeviation(), 1e-12 * all.StandardDeviation());
+  EXPECT_EQ(pieces.minimum(), all.minimum());
+  EXPECT_EQ(pieces.maximum(), all.maximum());
+}
+
+TEST(MomentsTest, ASumThatNoDoubleHoldsDoesNotOverflow) {
+  const Moments moments = Of({1.5e308, 1.5e308, 1.5e308, 1.5e308});
+
+  EXPECT_DOUBLE_EQ(moments.mean(), 1.5e308);
+  EXPECT_EQ(moments.StandardDeviation(), 0);
 }
 
 TEST(MomentsTest, MergingEqualsAddingEverything) {

@@ -1,6 +1,7 @@
 #include "common/statistics/quantile_sketch.h"
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -15,10 +16,14 @@ using testing::ElementsAre;
 
 const std::vector<double> kShares = {0, 0.05, 0.25, 0.5, 0.75, 0.95, 1};
 
+void Add(QuantileSketch& to, double number) {
+  to.Add(std::span<const double>(&number, 1));
+}
+
 TEST(QuantileSketchTest, IsExactWhileSmall) {
   QuantileSketch sketch;
   for (int i = 100; i >= 1; --i) {
-    sketch.Add(i);
+    Add(sketch, i);
   }
 
   EXPECT_EQ(sketch.count(), 100);
@@ -27,9 +32,26 @@ TEST(QuantileSketchTest, IsExactWhileSmall) {
 
 TEST(QuantileSketchTest, OneNumberIsEveryQuantile) {
   QuantileSketch sketch;
-  sketch.Add(7);
+  Add(sketch, 7);
 
   EXPECT_THAT(sketch.Quantiles({0, 0.5, 1}), ElementsAre(7, 7, 7));
+}
+
+TEST(QuantileSketchTest, PiecesMakeNoDifference) {
+  std::vector<double> numbers;
+  Random random(3);
+  for (int i = 0; i < 20'000; ++i) {
+    numbers.push_back(static_cast<double>(random.Next() % 1'000'000));
+  }
+  QuantileSketch whole;
+  whole.Add(numbers);
+  QuantileSketch pieces;
+  for (const double number : numbers) {
+    Add(pieces, number);
+  }
+
+  EXPECT_EQ(pieces.count(), whole.count());
+  EXPECT_EQ(pieces.Quantiles(kShares), whole.Quantiles(kShares));
 }
 
 void ExpectRanksNear(const QuantileSketch& sketch, std::int64_t count, double error) {
@@ -47,10 +69,10 @@ TEST(QuantileSketchTest, RanksAreOffByLittleInAnyOrder) {
   QuantileSketch shuffled;
   Random random(3);
   for (const std::int64_t i : random.Permutation(kCount)) {
-    shuffled.Add(static_cast<double>(i));
+    Add(shuffled, static_cast<double>(i));
   }
   for (std::int64_t i = 0; i < kCount; ++i) {
-    ascending.Add(static_cast<double>(i));
+    Add(ascending, static_cast<double>(i));
   }
 
   ExpectRanksNear(ascending, kCount, 0.005);
@@ -64,7 +86,7 @@ TEST(QuantileSketchTest, MergedSketchesKnowAllNumbers) {
   for (int part = 0; part < kParts; ++part) {
     QuantileSketch sketch;
     for (std::int64_t i = 0; i < kEach; ++i) {
-      sketch.Add(static_cast<double>(part * kEach + i));
+      Add(sketch, static_cast<double>(part * kEach + i));
     }
     merged.Merge(sketch);
   }
@@ -79,8 +101,8 @@ TEST(QuantileSketchTest, TheSameNumbersGiveTheSameAnswers) {
   Random random(4);
   for (int i = 0; i < 100'000; ++i) {
     const double number = random.Next();
-    one.Add(number);
-    two.Add(number);
+    Add(one, number);
+    Add(two, number);
   }
 
   EXPECT_EQ(one.Quantiles(kShares), two.Quantiles(kShares));

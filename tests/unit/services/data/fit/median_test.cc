@@ -14,11 +14,9 @@ namespace {
 
 double MedianOf(const std::vector<double>& numbers) {
   LeadingCounts counts;
-  for (const double number : numbers) {
-    counts.Add(number);
-  }
+  counts.Add(numbers);
   const auto median = Median(counts, [&](NumberSink sink) {
-    std::for_each(numbers.begin(), numbers.end(), sink);
+    sink(numbers);
     return absl::OkStatus();
   });
   EXPECT_TRUE(median.ok()) << median.status();
@@ -68,7 +66,7 @@ TEST(MedianTest, ManyNumbersOfOneBeginning) {
 
 TEST(MedianTest, ReturnsTheSourcesErrorAsItCame) {
   LeadingCounts counts;
-  counts.Add(1);
+  counts.Add(std::vector<double>{1});
   const auto median = Median(counts, [](NumberSink) { return Unavailable("the disk is gone"); });
 
   EXPECT_EQ(median.status().code(), absl::StatusCode::kUnavailable);
