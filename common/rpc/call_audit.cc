@@ -37,29 +37,25 @@ std::string OutcomeOf(const grpc::Status& status) {
 // One call that is to change something.
 class AuditInterceptor final : public grpc::experimental::Interceptor {
  public:
-  AuditInterceptor(CallAudit& audit, const grpc::experimental::ServerRpcInfo& info)
+  AuditInterceptor(CallAudit& audit, grpc::experimental::ServerRpcInfo& info)
       : audit_(audit),
         // Every service here is a callback service, and so its calls have this context.
-        context_(static_cast<const grpc::CallbackServerContext&>(
-            *const_cast<grpc::experimental::ServerRpcInfo&>(
-                 info)  // NOLINT: its getter is not const
-                 .server_context())) {
+        context_(static_cast<const grpc::CallbackServerContext&>(*info.server_context())) {
     change_.method = info.method();
     change_.method.erase(0, change_.method.find_first_not_of('/'));
   }
 
   void Intercept(InterceptorBatchMethods* methods) override {
-    using enum InterceptionHookPoints;
-    if (methods->QueryInterceptionHookPoint(POST_RECV_MESSAGE) &&
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_MESSAGE) &&
         methods->GetRecvMessage() != nullptr && change_.resource.empty()) {
       change_.resource = ResourceOf(*MessageAt(methods->GetRecvMessage()));
     }
-    if (methods->QueryInterceptionHookPoint(PRE_SEND_MESSAGE) &&
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_MESSAGE) &&
         methods->GetSendMessage() != nullptr) {
       const std::string made = ResourceOf(*MessageAt(methods->GetSendMessage()));
       change_.resource = made.empty() ? change_.resource : made;
     }
-    if (!methods->QueryInterceptionHookPoint(PRE_SEND_STATUS)) {
+    if (!methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
       methods->Proceed();
       return;
     }

@@ -22,20 +22,19 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
         messages_are_bytes_(messages_are_bytes) {}
 
   void Intercept(InterceptorBatchMethods* methods) override {
-    using enum InterceptionHookPoints;
-    if (methods->QueryInterceptionHookPoint(POST_RECV_INITIAL_METADATA)) {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
       meter_.Identify(context_);
     }
-    if (methods->QueryInterceptionHookPoint(POST_RECV_MESSAGE) &&
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_MESSAGE) &&
         methods->GetRecvMessage() != nullptr) {
       meter_.Received(BytesOf(methods->GetRecvMessage()));
     }
-    if (methods->QueryInterceptionHookPoint(PRE_SEND_MESSAGE)) {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_MESSAGE)) {
       // Serializes the message now instead of a moment later, and not a second time.
       const grpc::ByteBuffer* const message = methods->GetSerializedSendMessage();
       meter_.Sent(message == nullptr ? 0 : message->Length());
     }
-    if (methods->QueryInterceptionHookPoint(PRE_SEND_STATUS)) {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
       meter_.EndsWith(methods->GetSendStatus().error_code(), context_);
     }
     methods->Proceed();

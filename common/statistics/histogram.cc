@@ -11,7 +11,7 @@ Histogram::Histogram(double minimum, double maximum)
 void Histogram::Add(std::span<const double> numbers) {
   constexpr std::size_t kLanes = 4;  // counts side by side: one must not wait for the other
   std::array<std::array<std::int64_t, kBins>, kLanes> counts{};
-  std::array<int, 256> bins;
+  std::array<int, 256> bins{};
   while (!numbers.empty()) {
     const std::span<const double> some = numbers.first(std::min(numbers.size(), bins.size()));
     for (std::size_t i = 0; i < some.size(); ++i) {

@@ -46,7 +46,7 @@ struct MarkedColumn {
   template <typename Wanted>
   absl::Status ForEachNumber(const Wanted& wanted, NumberSink sink) const {
     statistics::NumberBlock block;
-    RETURN_IF_ERROR(reader.ForEach([&](const ColumnCells& cells, std::int64_t first) {
+    const auto add = [&](const ColumnCells& cells, std::int64_t first) {
       const std::uint8_t* const mark = marks.data() + first;
       for (std::size_t i = 0; i < cells.valid.size(); ++i) {
         if (block.Add(cells.numbers[i], cells.valid[i] != 0 && wanted(mark[i]))) {
@@ -54,7 +54,8 @@ struct MarkedColumn {
         }
       }
       return absl::OkStatus();
-    }));
+    };
+    RETURN_IF_ERROR(reader.ForEach(add));
     sink(block.Take());
     return absl::OkStatus();
   }

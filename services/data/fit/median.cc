@@ -75,12 +75,13 @@ absl::StatusOr<std::vector<double>> Gather(const Target& target, NumberSource nu
 absl::StatusOr<double> Find(Target target, NumberSource numbers) {
   while (!target.IsFound() && target.among > kGatheredMax) {
     std::vector<std::int64_t> counts(kDigits);
-    RETURN_IF_ERROR(numbers([&](std::span<const double> some) {
+    const auto count = [&](std::span<const double> some) {
       for (const double number : some) {
         const std::uint64_t key = KeyOf(number);
         counts[target.Digit(key)] += target.Matches(key) ? 1 : 0;
       }
-    }));
+    };
+    RETURN_IF_ERROR(numbers(count));
     target.Narrow(counts);
   }
   if (target.IsFound()) {

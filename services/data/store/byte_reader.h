@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstring>
@@ -70,9 +71,9 @@ class ByteReader {
 template <typename Number>
 void AppendTo(std::string& bytes, Number number) {
   static_assert(std::is_arithmetic_v<Number>);
-  char raw[sizeof(Number)];
-  std::memcpy(raw, &number, sizeof(Number));
-  bytes.append(raw, sizeof(Number));
+  std::array<char, sizeof(Number)> raw{};
+  std::memcpy(raw.data(), &number, sizeof(Number));
+  bytes.append(raw.data(), raw.size());
 }
 
 }  // namespace millrace::data

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace millrace::data {
@@ -38,6 +39,16 @@ bool Fits(double number, double power) {
   return std::abs(scaled) <= kWholeMax && Difference(Round(scaled), power, number) == 0;
 }
 
+// The smallest exponent from `exponent` on that fits each of `numbers`, above kExponentMax if none.
+std::size_t ExponentOf(std::span<const double> numbers, std::size_t exponent) {
+  for (const double number : numbers) {
+    while (exponent <= kExponentMax && !Fits(number, kPowers[exponent])) {
+      ++exponent;
+    }
+  }
+  return exponent;
+}
+
 // What numbers are at an exponent.
 struct Scaled {
   std::vector<double> wholes;
@@ -46,7 +57,11 @@ struct Scaled {
 };
 
 // The loops below have no branches, so that the compiler makes vectors of them.
-std::optional<Scaled> Scale(const std::vector<double>& numbers, double power) {
+std::optional<Scaled> Scale(const std::vector<double>& numbers, std::size_t exponent) {
+  if (numbers.empty() || exponent > kExponentMax) {
+    return std::nullopt;
+  }
+  const double power = kPowers[exponent];
   Scaled scaled{.wholes = std::vector<double>(numbers.size()), .least = 0, .greatest = 0};
   double least = kWholeMax;
   double greatest = -kWholeMax;
@@ -91,32 +106,20 @@ void AppendPlanes(const Scaled& scaled, std::uint32_t width, std::string& bytes)
 }  // namespace
 
 bool AppendDecimals(const std::vector<double>& numbers, std::string& bytes) {
-  if (numbers.empty()) {
-    return false;
-  }
   // What fits at an exponent fits at a larger one too, as long as the digits do: the smallest that
   // fits all is the largest that one of them asks for. The first few mostly tell it.
-  std::uint32_t exponent = 0;
-  std::optional<Scaled> scaled;
-  std::size_t next = 0;
-  for (const std::size_t end : {std::min(numbers.size(), kLooked), numbers.size()}) {
-    for (; next < end; ++next) {
-      while (!Fits(numbers[next], kPowers.at(exponent))) {
-        if (++exponent > kExponentMax) {
-          return false;
-        }
-      }
-    }
-    scaled = Scale(numbers, kPowers.at(exponent));
-    if (scaled.has_value()) {
-      break;
-    }
+  const std::span<const double> all(numbers);
+  std::size_t exponent = ExponentOf(all.first(std::min(all.size(), kLooked)), 0);
+  std::optional<Scaled> scaled = Scale(numbers, exponent);
+  if (!scaled.has_value()) {
+    exponent = ExponentOf(all, exponent);
+    scaled = Scale(numbers, exponent);
   }
   if (!scaled.has_value()) {
     return false;
   }
   const std::uint32_t width = WidthOf(scaled->greatest - scaled->least);
-  AppendTo(bytes, exponent);
+  AppendTo(bytes, static_cast<std::uint32_t>(exponent));
   AppendTo(bytes, width);
   AppendTo(bytes, static_cast<std::int64_t>(scaled->least));
   AppendPlanes(*scaled, width, bytes);

@@ -120,7 +120,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
 grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerContext* context,
                                                        const inference::ModelInferRequest* request,
                                                        inference::ModelInferResponse* response) {
-  const MeteredCall call = {.context = *context, .meter = infer_messages_.MeterOf(*context)};
+  const MeteredCall call = {.context = *context, .meter = InferMessages::MeterOf(*context)};
   auto version = models_.Find(request->model_name(), request->model_version());
   if (!version.ok()) {
     return call.Reply(version.status());

@@ -49,11 +49,13 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
                                        inference::ModelInferResponse* response) override;
 
  private:
+  using InferMessages = MessagePool<inference::ModelInferRequest, inference::ModelInferResponse>;
+
   const ServedModels& models_;
   ComputePool& compute_;
   const std::int64_t rows_max_;
   rpc::CallMetrics infer_calls_;
-  MessagePool<inference::ModelInferRequest, inference::ModelInferResponse> infer_messages_;
+  InferMessages infer_messages_;
 };
 
 }  // namespace millrace::serving

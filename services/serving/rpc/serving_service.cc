@@ -121,7 +121,7 @@ grpc::ServerUnaryReactor* ServingService::DeleteModelVersion(
 grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* context,
                                                   const v1::PredictRequest* request,
                                                   v1::PredictResponse* response) {
-  const MeteredCall call = {.context = *context, .meter = predict_messages_.MeterOf(*context)};
+  const MeteredCall call = {.context = *context, .meter = PredictMessages::MeterOf(*context)};
   auto version = parts_.models.Find(request->model());
   if (!version.ok()) {
     return call.Reply(version.status());

@@ -67,10 +67,12 @@ class ServingService final : public v1::ServingService::CallbackService {
                                     v1::PredictResponse* response) override;
 
  private:
+  using PredictMessages = MessagePool<v1::PredictRequest, v1::PredictResponse>;
+
   ServingParts parts_;
   std::atomic<int> uploads_{0};  // streams that are open now
   rpc::CallMetrics predict_calls_;
-  MessagePool<v1::PredictRequest, v1::PredictResponse> predict_messages_;
+  PredictMessages predict_messages_;
 };
 
 }  // namespace millrace::serving

@@ -35,6 +35,7 @@ std::vector<double> Decode(const std::string& bytes, std::size_t rows) {
 
 std::vector<std::uint64_t> BitsOf(const std::vector<double>& numbers) {
   std::vector<std::uint64_t> bits;
+  bits.reserve(numbers.size());
   for (const double number : numbers) {
     bits.push_back(std::bit_cast<std::uint64_t>(number));
   }
@@ -66,9 +67,9 @@ TEST(DecimalsTest, WhatWasReadFromTextComesBackToTheBit) {
     // 15 digits in all: as many as a double tells apart.
     const double most = std::pow(10, std::min(15 - decimals, 7));
     std::uniform_real_distribution<double> draw(-most, most);
-    std::vector<double> numbers;
-    for (int i = 0; i < 2'000; ++i) {
-      numbers.push_back(std::stod(fmt::format("{:.{}f}", draw(random), decimals)) + 0.0);
+    std::vector<double> numbers(2'000);
+    for (double& number : numbers) {
+      number = std::stod(fmt::format("{:.{}f}", draw(random), decimals)) + 0.0;
     }
     ExpectTheSameBits(numbers);
   }

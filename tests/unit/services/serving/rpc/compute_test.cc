@@ -40,7 +40,7 @@ class ComputingService final : public inference::GRPCInferenceService::CallbackS
     while (late && std::chrono::system_clock::now() <= context->deadline()) {
       std::this_thread::yield();
     }
-    const MeteredCall call = {.context = *context, .meter = messages_.MeterOf(*context)};
+    const MeteredCall call = {.context = *context, .meter = Messages::MeterOf(*context)};
     return Compute(call, pool, *request, microseconds, [this] {
       worked = std::this_thread::get_id();
       ++work_count;
@@ -49,9 +49,11 @@ class ComputingService final : public inference::GRPCInferenceService::CallbackS
   }
 
  private:
+  using Messages = MessagePool<inference::ServerLiveRequest, inference::ServerLiveResponse>;
+
   prometheus::Registry registry_;
   rpc::CallMetrics calls_{registry_, "inference.GRPCInferenceService/ServerLive", false};
-  MessagePool<inference::ServerLiveRequest, inference::ServerLiveResponse> messages_{calls_};
+  Messages messages_{calls_};
 };
 
 // A call that goes on while the test does.
