@@ -32,6 +32,7 @@
 #include "common/csv/text_check.h"
 #include "common/rpc/request_id.h"
 #include "common/status/status.h"
+#include "common/version/version.h"
 
 namespace millrace::cli {
 
@@ -185,9 +186,9 @@ absl::Status CheckText(const std::vector<std::string>& words) {
 }
 
 absl::Status PrintVersion(Shell& shell) {
-  shell.Print({.json = fmt::format("{{\"version\": {}}}\n", ToJson(MILLRACE_VERSION)),
-               .text = fmt::format("millrace {}\n", MILLRACE_VERSION),
-               .names = {MILLRACE_VERSION}});
+  shell.Print({.json = fmt::format("{{\"version\": {}}}\n", ToJson(Version())),
+               .text = fmt::format("millrace {}\n", Version()),
+               .names = {std::string(Version())}});
   return absl::OkStatus();
 }
 
