@@ -182,7 +182,7 @@ Checks CheckAll(Shell& shell) {
   return checks;
 }
 
-Result Report(const Checks& checks) {
+Result Report(const Checks& checks, TableStyle style) {
   const bool utf8 = SpeaksUtf8();
   Table table;
   Result result{.json = "["};
@@ -204,7 +204,7 @@ Result Report(const Checks& checks) {
     }
   }
   result.json += "]\n";
-  result.text = table.ToString();
+  result.text = table.ToString(style);
   return result;
 }
 
@@ -213,7 +213,7 @@ absl::Status Examine(Shell& shell) {
   if (shell.connection.stop().stop_requested()) {
     return Cancelled("interrupted");
   }
-  shell.Print(Report(checks));
+  shell.Print(Report(checks, shell.style()));
   const auto failed = std::count_if(
       checks.begin(), checks.end(), [](const Check& check) { return !check.status.ok(); });
   return failed == 0

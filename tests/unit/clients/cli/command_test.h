@@ -82,7 +82,7 @@ class CommandTest : public testing::Test {
     std::ostringstream out;
     std::ostringstream err;
     std::istringstream in(answer_);
-    Console console(out, err, live_, answer_.empty() ? nullptr : &in);
+    Console console(out, err, live_, answer_.empty() ? nullptr : &in, piped_);
     const Exit exit = Perform(words, console, stop_.get_token());
     return {.exit = exit, .out = out.str(), .err = err.str()};
   }
@@ -114,6 +114,7 @@ class CommandTest : public testing::Test {
   std::stop_source stop_;    // what Ctrl-C asks
   std::string answer_ = {};  // what a person types; empty: nobody is there
   bool live_ = false;        // whether standard error is a terminal
+  bool piped_ = false;       // whether another program reads standard output
   storage::TemporaryFolder folder_;
 
  private:
