@@ -1,6 +1,7 @@
 #include "clients/cli/profile.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ std::string Percent(std::int64_t part, std::int64_t whole) {
 std::string Top(const ColumnStatistics& column, bool all) {
   const int shown = all ? column.top_values_size() : std::min(3, column.top_values_size());
   std::vector<std::string> top;
+  top.reserve(static_cast<std::size_t>(shown) + 1);
   for (int i = 0; i < shown; ++i) {
     top.push_back(fmt::format("{} {}",
                               column.top_values(i).value(),

@@ -231,7 +231,7 @@ class GuardedTest : public testing::Test {
     Start();
   }
 
-  ~GuardedTest() override {
+  void TearDown() override {
     if (service_) {
       service_->Stop(seconds(30)).IgnoreError();
     }

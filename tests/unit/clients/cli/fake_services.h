@@ -47,7 +47,7 @@ absl::Status TakeUpload(grpc::ServerReader<Request>& reader, const Take& take) {
     if (request.has_header()) {
       header = request.header();
     } else if (request.has_chunk()) {
-      if (const absl::Status status = receiver.Take(request.chunk()); !status.ok()) {
+      if (absl::Status status = receiver.Take(request.chunk()); !status.ok()) {
         return status;
       }
     } else {
