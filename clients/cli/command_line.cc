@@ -28,6 +28,7 @@
 #include "clients/cli/route.h"
 #include "clients/cli/run.h"
 #include "clients/cli/up.h"
+#include "clients/cli/version.h"
 #include "common/config/config.h"
 #include "common/csv/text_check.h"
 #include "common/rpc/request_id.h"
@@ -184,13 +185,6 @@ absl::Status CheckText(const std::vector<std::string>& words) {
   return absl::OkStatus();
 }
 
-absl::Status PrintVersion(Shell& shell) {
-  shell.Print({.json = fmt::format("{{\"version\": {}}}\n", ToJson(MILLRACE_VERSION)),
-               .text = fmt::format("millrace {}\n", MILLRACE_VERSION),
-               .names = {MILLRACE_VERSION}});
-  return absl::OkStatus();
-}
-
 void AddNouns(CLI::App& root, Action& chosen) {
   AddUp(root, chosen);
   AddDataset(root, chosen);
@@ -202,9 +196,7 @@ void AddNouns(CLI::App& root, Action& chosen) {
   AddContext(root, chosen);
   AddDoctor(root, chosen);
   AddCompletion(root, chosen);
-  root.add_subcommand("version", "the version of this program")->callback([&chosen] {
-    chosen = PrintVersion;
-  });
+  AddVersion(root, chosen);
 }
 
 constexpr const char* kWhat = "Millrace: from raw files to served predictions";

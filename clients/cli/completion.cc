@@ -32,23 +32,34 @@ COMP_WORDBREAKS=${COMP_WORDBREAKS//@/}  # iris@3 is one word
 complete -o default -F _millrace millrace
 )SCRIPT";
 
+// As a file of fpath it is the body of _millrace the first time that it is called.
 constexpr std::string_view kZsh = R"SCRIPT(#compdef millrace
-# source <(millrace completion zsh)
+# source <(millrace completion zsh), or this as the file _millrace in a folder of fpath
 _millrace() {
   local -a found
-  found=(${(f)"$(millrace __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
+  found=(${(f)"$(millrace __complete -- "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)"})
   if (( ${#found} )); then compadd -a found; else _files; fi
 }
-compdef _millrace millrace
+if [[ ${funcstack[1]} == _millrace ]]; then
+  _millrace "$@"
+else
+  (( ${+functions[compdef]} )) || { autoload -Uz compinit && compinit -i }
+  compdef _millrace millrace
+fi
 )SCRIPT";
 
 constexpr std::string_view kFish = R"SCRIPT(# millrace completion fish | source
 function __millrace_complete
   set -l before (commandline -opc)
   set -l current (commandline -ct)
-  millrace __complete -- $before[2..-1] "$current" 2>/dev/null
+  set -l found (millrace __complete -- $before[2..-1] "$current" 2>/dev/null)
+  if test (count $found) -gt 0
+    printf '%s\n' $found
+  else
+    __fish_complete_path "$current"
+  end
 end
-complete -c millrace -a '(__millrace_complete)'
+complete -c millrace -f -a '(__millrace_complete)'
 )SCRIPT";
 
 // Words that stand for names of a collection, as arguments or behind a flag.
@@ -71,6 +82,7 @@ constexpr std::array kPlaces{Place{"DATASET", "datasets", true},
 struct Wanted {
   std::vector<std::string> words;  // that are known here
   const Place* place = nullptr;    // whose names the services know
+  std::string before = {};         // what of the word stands before that: `--output=`
 };
 
 std::vector<CLI::Option*> FlagsOf(CLI::App* app) {
@@ -161,7 +173,7 @@ Wanted Understand(CLI::App& root, const std::vector<std::string>& words) {
       open = word == "=" ? open : nullptr;  // bash cuts `--output=json` in three
     } else if (word.starts_with('-')) {
       const CLI::Option* const flag = FindFlag(app, word);
-      open = TakesValue(flag) ? flag : nullptr;
+      open = TakesValue(flag) ? flag : nullptr;  // none for `--output=json`, which has its value
     } else if (CLI::App* const verb = FindVerb(app, word); verb != nullptr) {
       app = verb;
     } else {
@@ -171,6 +183,13 @@ Wanted Understand(CLI::App& root, const std::vector<std::string>& words) {
   const std::string last = words.empty() ? "" : words.back();
   if (open != nullptr) {
     return ForValue(*open);
+  }
+  const std::size_t value = last.find('=') + 1;
+  if (last.starts_with("--") && value > 0) {
+    const CLI::Option* const flag = FindFlag(app, last.substr(0, value - 1));
+    Wanted wanted = TakesValue(flag) ? ForValue(*flag) : Wanted();
+    wanted.before = last.substr(0, value);
+    return wanted;
   }
   return last.starts_with('-') ? ForFlag(app) : ForArgument(app, arguments);
 }
@@ -198,10 +217,12 @@ absl::Status PrintWanted(const Wanted& wanted,
     candidates =
         ResourceNames(Resolve(FlagsIn(words)), wanted.place->collection, wanted.place->versions);
   }
-  const std::string last = words.empty() ? "" : words.back();
+  // Of `--output=` bash hands over `=`, the last of three words.
+  const std::string last = words.empty() || words.back() == "=" ? "" : words.back();
   for (const std::string& candidate : candidates) {
-    if (candidate.starts_with(last)) {
-      shell.console.Print(candidate + "\n");
+    const std::string word = wanted.before + candidate;
+    if (word.starts_with(last)) {
+      shell.console.Print(word + "\n");
     }
   }
   return absl::OkStatus();

@@ -1,6 +1,8 @@
 #include "clients/cli/connection.h"
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -73,44 +75,70 @@ absl::Status CannotReach(std::string_view name,
       hint);
 }
 
-template <typename Service>
-absl::StatusOr<typename Service::Stub*> Connect(std::string_view name,
-                                                const absl::StatusOr<Endpoints>& endpoints,
-                                                std::string Addresses::*field,
-                                                const std::stop_token& stop,
-                                                std::unique_ptr<typename Service::Stub>& stub) {
-  if (stub != nullptr) {
-    return stub.get();
-  }
-  RETURN_IF_ERROR(endpoints.status());
-  const std::string& address = endpoints->addresses.*field;
-  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel,
-                   rpc::MakeChannel(address, endpoints->protection));
-  if (const absl::Status ready = WaitUntilReady(*channel, stop); !ready.ok()) {
-    return absl::IsCancelled(ready) ? ready
-                                    : CannotReach(name,
-                                                  address,
-                                                  WhyNot(channel),
-                                                  !endpoints->protection.tls.authority().empty());
-  }
-  stub = Service::NewStub(channel);
-  return stub.get();
-}
-
 }  // namespace
 
+std::string_view NameOf(Service service) {
+  constexpr std::array<std::string_view, kServices.size()> kNames{"data", "training", "serving"};
+  return kNames[static_cast<std::size_t>(service)];
+}
+
+const std::string& AddressOf(const Addresses& addresses, Service service) {
+  constexpr std::array<std::string Addresses::*, kServices.size()> kFields{
+      &Addresses::data, &Addresses::training, &Addresses::serving};
+  return addresses.*kFields[static_cast<std::size_t>(service)];
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Connection::ChannelTo(Service service) {
+  std::shared_ptr<grpc::Channel>& kept = channels_[static_cast<std::size_t>(service)];
+  if (kept != nullptr) {
+    return kept;
+  }
+  RETURN_IF_ERROR(endpoints_.status());
+  const std::string& address = AddressOf(endpoints_->addresses, service);
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel,
+                   rpc::MakeChannel(address, endpoints_->protection));
+  if (const absl::Status ready = WaitUntilReady(*channel, stop_); !ready.ok()) {
+    return absl::IsCancelled(ready) ? ready
+                                    : CannotReach(NameOf(service),
+                                                  address,
+                                                  WhyNot(channel),
+                                                  !endpoints_->protection.tls.authority().empty());
+  }
+  kept = channel;
+  return kept;
+}
+
 absl::StatusOr<DataStub*> Connection::Data() {
-  return Connect<data::v1::DataService>("data", endpoints_, &Addresses::data, stop_, data_);
+  if (data_ == nullptr) {
+    ASSIGN_OR_RETURN(const auto channel, ChannelTo(Service::kData));
+    data_ = data::v1::DataService::NewStub(channel);
+  }
+  return data_.get();
 }
 
 absl::StatusOr<TrainingStub*> Connection::Training() {
-  return Connect<training::v1::TrainingService>(
-      "training", endpoints_, &Addresses::training, stop_, training_);
+  if (training_ == nullptr) {
+    ASSIGN_OR_RETURN(const auto channel, ChannelTo(Service::kTraining));
+    training_ = training::v1::TrainingService::NewStub(channel);
+  }
+  return training_.get();
 }
 
 absl::StatusOr<ServingStub*> Connection::Serving() {
-  return Connect<serving::v1::ServingService>(
-      "serving", endpoints_, &Addresses::serving, stop_, serving_);
+  if (serving_ == nullptr) {
+    ASSIGN_OR_RETURN(const auto channel, ChannelTo(Service::kServing));
+    serving_ = serving::v1::ServingService::NewStub(channel);
+  }
+  return serving_.get();
+}
+
+absl::StatusOr<StatusStub*> Connection::StatusOf(Service service) {
+  std::unique_ptr<StatusStub>& stub = status_[static_cast<std::size_t>(service)];
+  if (stub == nullptr) {
+    ASSIGN_OR_RETURN(const auto channel, ChannelTo(service));
+    stub = status::v1::StatusService::NewStub(channel);
+  }
+  return stub.get();
 }
 
 }  // namespace millrace::cli

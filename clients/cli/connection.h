@@ -2,11 +2,13 @@
 
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <absl/status/status.h>
@@ -15,6 +17,7 @@
 
 #include "millrace/data/v1/data_service.grpc.pb.h"
 #include "millrace/serving/v1/serving_service.grpc.pb.h"
+#include "millrace/status/v1/status_service.grpc.pb.h"
 #include "millrace/training/v1/training_service.grpc.pb.h"
 
 #include "clients/cli/connection_options.h"
@@ -28,6 +31,17 @@ namespace millrace::cli {
 using DataStub = data::v1::DataService::Stub;
 using TrainingStub = training::v1::TrainingService::Stub;
 using ServingStub = serving::v1::ServingService::Stub;
+using StatusStub = status::v1::StatusService::Stub;  // of any of the three
+
+/// The three services, in the order of the data.
+enum class Service { kData, kTraining, kServing };
+
+constexpr std::array kServices{Service::kData, Service::kTraining, Service::kServing};
+
+/// `data`, `training` or `serving`.
+std::string_view NameOf(Service service);
+
+const std::string& AddressOf(const Addresses& addresses, Service service);
 
 constexpr std::chrono::seconds kCallMax{60};     // a call that answers at once
 constexpr std::chrono::hours kTransferMax{6};    // an upload
@@ -67,6 +81,7 @@ class Connection {
   absl::StatusOr<DataStub*> Data();
   absl::StatusOr<TrainingStub*> Training();
   absl::StatusOr<ServingStub*> Serving();
+  absl::StatusOr<StatusStub*> StatusOf(Service service);
 
   /// One unary call, CANCELLED when the user asks to stop:
   /// `Call(connection.Data(), &DataStub::GetDataset, request)`.
@@ -95,12 +110,16 @@ class Connection {
   [[nodiscard]] const absl::StatusOr<Endpoints>& endpoints() const { return endpoints_; }
 
  private:
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(Service service);
+
   absl::StatusOr<Endpoints> endpoints_;
   std::stop_token stop_;
   std::string request_id_;
+  std::array<std::shared_ptr<grpc::Channel>, kServices.size()> channels_;  // null: not yet used
   std::unique_ptr<DataStub> data_;
   std::unique_ptr<TrainingStub> training_;
   std::unique_ptr<ServingStub> serving_;
+  std::array<std::unique_ptr<StatusStub>, kServices.size()> status_;
 };
 
 }  // namespace millrace::cli

@@ -18,12 +18,18 @@ namespace millrace::cli {
 class Console {
  public:
   /// `live` says whether the error stream is a terminal whose last line can be written again; see
-  /// IsLive(). `in` is where a person answers; null when none is there.
-  Console(std::ostream& out, std::ostream& err, bool live, std::istream* in = nullptr)
+  /// IsLive(). `in` is where a person answers; null when none is there. `piped` says whether
+  /// another program or a file gets the data, not a terminal.
+  Console(std::ostream& out,
+          std::ostream& err,
+          bool live,
+          std::istream* in = nullptr,
+          bool piped = false)
       : out_(out),
         err_(err),
         live_(live),
-        in_(in) {}
+        in_(in),
+        piped_(piped) {}
 
   /// Data, as it is; callers end their lines.
   void Print(std::string_view text);
@@ -44,6 +50,8 @@ class Console {
 
   [[nodiscard]] bool live() const { return live_; }
 
+  [[nodiscard]] bool piped() const { return piped_; }
+
   /// OK, or UNKNOWN when some of the data could not be written.
   [[nodiscard]] absl::Status Written() const;
 
@@ -52,6 +60,7 @@ class Console {
   std::ostream& err_;
   bool live_;
   std::istream* in_;
+  bool piped_;
   bool drawn_ = false;  // whether the last line is one that Redraw() wrote
 };
 

@@ -140,7 +140,7 @@ absl::Status ListContexts(Shell& shell) {
     AddRow(context, list.current(), table);
     result.names.push_back(context.name());
   }
-  result.text = table.ToString(shell.wide());
+  result.text = table.ToString(shell.style());
   shell.Print(result);
   return absl::OkStatus();
 }

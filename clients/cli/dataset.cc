@@ -133,13 +133,13 @@ absl::Status ListVersions(const std::string& dataset, int limit, Shell& shell) {
                fmt::format("{}", version.train_count()),
                fmt::format("{}", version.validation_count()),
                fmt::format("{}", version.test_count()),
-               ShortDigest(version.sha256()),
+               ShortDigest(version.sha256(), shell.piped()),
                version.options().label(),
                version.sha256(),
-               Spell(version.create_time())});
+               Spell(version.create_time(), shell.piped())});
     result.names.push_back(version.name());
   }
-  result.text = table.ToString(shell.wide());
+  result.text = table.ToString(shell.style());
   shell.Print(result);
   return absl::OkStatus();
 }
@@ -226,12 +226,15 @@ absl::Status Profile(const std::string& name, const std::string& part, Shell& sh
   ASSIGN_OR_RETURN(const DatasetVersion version, GetVersion(name, shell));
   ASSIGN_OR_RETURN(const data::v1::GetStatisticsResponse all, GetStatistics(version, shell));
   const Statistics& statistics = PartOf(all, part);
-  shell.Print(
-      {.json = ToJson(statistics),
-       .text = fmt::format(
-                   "{}, {}: {} rows\n", ShortName(version.name()), part, statistics.row_count()) +
-               ProfileTable(version, statistics, shell.wide(), SpeaksUtf8()),
-       .names = {version.name()}});
+  const std::string what =
+      fmt::format("{}, {}: {} rows", ShortName(version.name()), part, statistics.row_count());
+  if (shell.piped() && shell.for_people()) {
+    shell.console.Note(what);
+  }
+  shell.Print({.json = ToJson(statistics),
+               .text = (shell.piped() ? "" : what + "\n") +
+                       ProfileTable(version, statistics, shell.style(), SpeaksUtf8()),
+               .names = {version.name()}});
   return absl::OkStatus();
 }
 

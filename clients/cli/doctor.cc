@@ -25,9 +25,11 @@
 #include "clients/cli/failure.h"
 #include "clients/cli/output.h"
 #include "clients/cli/private_file.h"
+#include "clients/cli/service_status.h"
 #include "clients/cli/sparkline.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
+#include "common/clock/clock.h"
 #include "common/rpc/channel.h"
 #include "common/status/status.h"
 
@@ -100,32 +102,46 @@ void CheckProtection(const Endpoints& ends, Checks& checks) {
                     usable});
 }
 
-// Reached, healthy, and willing to answer this caller.
+// Reached, willing to answer this caller, healthy, and of this release and time.
 template <typename Answers>
-Check CheckService(std::string_view name,
-                   const std::string& address,
-                   const rpc::ChannelOptions& protection,
+Check CheckService(Service service,
+                   const Endpoints& ends,
+                   Connection& connection,
                    const Answers& answers) {
-  Check check{std::string(name), address + " serves", answers()};
+  const std::string& address = AddressOf(ends.addresses, service);
+  Check check{std::string(NameOf(service)), address + " serves", answers()};
   if (check.status.ok()) {
     constexpr std::chrono::seconds kProbeMax{5};
-    check.status = rpc::Probe(address, kProbeMax, protection);
+    check.status = rpc::Probe(address, kProbeMax, ends.protection);
+  }
+  if (!check.status.ok()) {
+    return check;
+  }
+  const absl::StatusOr<ServiceStatus> status = AskStatus(connection, service, SystemClock());
+  if (absl::IsUnimplemented(status.status())) {
+    check.found += ", too old to tell version and time";
+  } else if (!status.ok()) {
+    check.status = status.status();
+  } else {
+    check.found += ", version " + status->told.version();
+    check.status = CheckRelease(*status);
+    check.status = check.status.ok() ? CheckClocks(*status) : check.status;
   }
   return check;
 }
 
 void CheckServices(const Endpoints& ends, Connection& connection, Checks& checks) {
-  checks.push_back(CheckService("data", ends.addresses.data, ends.protection, [&] {
+  checks.push_back(CheckService(Service::kData, ends, connection, [&] {
     data::v1::ListDatasetsRequest request;
     request.set_page_size(1);
     return connection.Call(connection.Data(), &DataStub::ListDatasets, request).status();
   }));
-  checks.push_back(CheckService("training", ends.addresses.training, ends.protection, [&] {
+  checks.push_back(CheckService(Service::kTraining, ends, connection, [&] {
     training::v1::ListRunsRequest request;
     request.set_page_size(1);
     return connection.Call(connection.Training(), &TrainingStub::ListRuns, request).status();
   }));
-  checks.push_back(CheckService("serving", ends.addresses.serving, ends.protection, [&] {
+  checks.push_back(CheckService(Service::kServing, ends, connection, [&] {
     serving::v1::ListModelsRequest request;
     request.set_page_size(1);
     return connection.Call(connection.Serving(), &ServingStub::ListModels, request).status();
@@ -166,7 +182,7 @@ Checks CheckAll(Shell& shell) {
   return checks;
 }
 
-Result Report(const Checks& checks) {
+Result Report(const Checks& checks, TableStyle style) {
   const bool utf8 = SpeaksUtf8();
   Table table;
   Result result{.json = "["};
@@ -188,7 +204,7 @@ Result Report(const Checks& checks) {
     }
   }
   result.json += "]\n";
-  result.text = table.ToString();
+  result.text = table.ToString(style);
   return result;
 }
 
@@ -197,7 +213,7 @@ absl::Status Examine(Shell& shell) {
   if (shell.connection.stop().stop_requested()) {
     return Cancelled("interrupted");
   }
-  shell.Print(Report(checks));
+  shell.Print(Report(checks, shell.style()));
   const auto failed = std::count_if(
       checks.begin(), checks.end(), [](const Check& check) { return !check.status.ok(); });
   return failed == 0

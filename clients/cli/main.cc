@@ -11,7 +11,10 @@
 int main(int argc, char** argv) {
   using namespace millrace::cli;  // NOLINT(google-build-using-namespace): this is its main()
   const Interrupt interrupt;
-  Console console(
-      std::cout, std::cerr, IsLive(STDERR_FILENO), isatty(STDIN_FILENO) == 1 ? &std::cin : nullptr);
+  Console console(std::cout,
+                  std::cerr,
+                  IsLive(STDERR_FILENO),
+                  isatty(STDIN_FILENO) == 1 ? &std::cin : nullptr,
+                  /*piped=*/isatty(STDOUT_FILENO) != 1);
   return static_cast<int>(Perform({argv + 1, argv + argc}, console, interrupt.stop()));
 }

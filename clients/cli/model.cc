@@ -76,15 +76,15 @@ absl::Status ListVersions(const std::string& model, int limit, Shell& shell) {
   for (const ModelVersion& version : list.models()) {
     table.Add({ShortName(version.name()),
                fmt::format("{} %", version.traffic_percent()),
-               SpellBytes(version.size_bytes()),
+               SpellBytes(version.size_bytes(), shell.piped()),
                TestWords(version),
                ShortName(version.manifest().lineage().run()),
                ShortName(version.manifest().lineage().dataset_version()),
                version.manifest().lineage().bundle_sha256(),
-               Spell(version.create_time())});
+               Spell(version.create_time(), shell.piped())});
     result.names.push_back(version.name());
   }
-  result.text = table.ToString(shell.wide());
+  result.text = table.ToString(shell.style());
   shell.Print(result);
   return absl::OkStatus();
 }

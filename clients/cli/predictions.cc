@@ -120,7 +120,7 @@ void PredictionWriter::AddRows(const PredictRequest& request, const PredictRespo
 void PredictionWriter::Take(const PredictRequest& request, const PredictResponse& response) {
   if (shell_.for_people()) {
     AddRows(request, response);
-    shell_.console.Print(table_.TakeLines(shell_.wide()));
+    shell_.console.Print(table_.TakeLines(shell_.style()));
   } else if (shell_.format != Format::kName) {
     shell_.console.Print((rows_ == 0 ? Opening(response) : "") + Items(response));
   }
@@ -137,7 +137,12 @@ void PredictionWriter::Finish() {
   } else if (shell_.for_people()) {
     const std::string right =
         known_ && has_classes_ ? fmt::format("right: {} of {}\n", right_, rows_) : "";
-    shell_.console.Print(right + "\n" + LineageTable(lineage_));
+    const std::string page = right + "\n" + LineageTable(lineage_);
+    if (shell_.piped()) {  // a program gets rows and nothing else
+      shell_.console.Complain(page);
+    } else {
+      shell_.console.Print(page);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include "clients/cli/profile.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -29,15 +30,16 @@ std::string Percent(std::int64_t part, std::int64_t whole) {
 }
 
 // The most frequent values with their shares.
-std::string Top(const ColumnStatistics& column) {
-  constexpr int kShown = 3;
+std::string Top(const ColumnStatistics& column, bool all) {
+  const int shown = all ? column.top_values_size() : std::min(3, column.top_values_size());
   std::vector<std::string> top;
-  for (int i = 0; i < std::min(kShown, column.top_values_size()); ++i) {
+  top.reserve(static_cast<std::size_t>(shown) + 1);
+  for (int i = 0; i < shown; ++i) {
     top.push_back(fmt::format("{} {}",
                               column.top_values(i).value(),
                               Percent(column.top_values(i).count(), column.count())));
   }
-  if (column.top_values_size() > kShown) {
+  if (column.top_values_size() > shown) {
     top.emplace_back("...");
   }
   return fmt::format("{}", fmt::join(top, ", "));
@@ -56,7 +58,7 @@ std::string TypeOf(const data::v1::DatasetVersion& version, const std::string& c
 
 std::string ProfileTable(const data::v1::DatasetVersion& version,
                          const schema::v1::Statistics& statistics,
-                         bool wide,
+                         TableStyle style,
                          bool utf8) {
   Table table({"COLUMN",
                "TYPE",
@@ -79,20 +81,21 @@ std::string ProfileTable(const data::v1::DatasetVersion& version,
     const auto quantile = [&](int place) {
       return numbers.quantiles_size() == kQuantiles ? number(numbers.quantiles(place)) : "";
     };
-    table.Add({column.column(),
-               TypeOf(version, column.column()),
-               Percent(column.missing_count(), column.count()),
-               fmt::format("{}{}", column.distinct_estimated() ? "~" : "", column.distinct_count()),
-               number(numbers.minimum()),
-               number(numbers.mean()),
-               number(numbers.maximum()),
-               number(numbers.standard_deviation()),
-               quantile(1),
-               quantile(3),
-               quantile(5),
-               column.has_numbers() ? Sparkline(numbers.histogram(), utf8) : Top(column)});
+    table.Add(
+        {column.column(),
+         TypeOf(version, column.column()),
+         Percent(column.missing_count(), column.count()),
+         fmt::format("{}{}", column.distinct_estimated() ? "~" : "", column.distinct_count()),
+         number(numbers.minimum()),
+         number(numbers.mean()),
+         number(numbers.maximum()),
+         number(numbers.standard_deviation()),
+         quantile(1),
+         quantile(3),
+         quantile(5),
+         column.has_numbers() ? Sparkline(numbers.histogram(), utf8) : Top(column, style.piped)});
   }
-  return table.ToString(wide);
+  return table.ToString(style);
 }
 
 }  // namespace millrace::cli

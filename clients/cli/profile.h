@@ -7,13 +7,16 @@
 #include "millrace/data/v1/data_service.pb.h"
 #include "millrace/schema/v1/statistics.pb.h"
 
+#include "clients/cli/table.h"
+
 namespace millrace::cli {
 
 /// Type, missing and different values, and the figures of numbers with their histogram or the most
-/// frequent values. The wide form has quantiles too.
+/// frequent values. The wide form has quantiles too. A program gets all values that
+/// are known.
 std::string ProfileTable(const data::v1::DatasetVersion& version,
                          const schema::v1::Statistics& statistics,
-                         bool wide,
+                         TableStyle style,
                          bool utf8);
 
 }  // namespace millrace::cli

@@ -1,14 +1,8 @@
 #include "clients/cli/resource_names.h"
 
 #include <algorithm>
-#include <array>
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <stop_token>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +12,7 @@
 
 #include "clients/cli/connection.h"
 #include "clients/cli/context_file.h"
+#include "clients/cli/moment.h"
 #include "clients/cli/reference.h"
 #include "common/config/config.h"
 #include "common/status/status.h"
@@ -26,26 +21,7 @@ namespace millrace::cli {
 
 namespace {
 
-constexpr std::chrono::seconds kMoment{1};
 constexpr int kPage = 1000;
-
-// Asks to stop when a moment is over.
-class Moment {
- public:
-  [[nodiscard]] std::stop_token stop() const { return over_.get_token(); }
-
- private:
-  void Wait(const std::stop_token& end) {
-    std::mutex mutex;
-    std::unique_lock lock(mutex);
-    std::condition_variable_any never;
-    never.wait_for(lock, end, kMoment, [] { return false; });
-    over_.request_stop();
-  }
-
-  std::stop_source over_;
-  std::jthread waiter_{[this](const std::stop_token& end) { Wait(end); }};
-};
 
 void Add(std::string name, std::vector<std::string>& names) {
   if (std::find(names.begin(), names.end(), name) == names.end()) {

@@ -57,7 +57,7 @@ std::string Words(const Route& route) {
   return words.empty() ? "the newest version" : fmt::format("{}", fmt::join(words, ", "));
 }
 
-Result RouteResult(const Route& route) {
+Result RouteResult(const Route& route, TableStyle style) {
   Table table({"MODEL", ">VERSION", ">PERCENT"});
   Result result{.json = ToJson(route)};
   for (const RouteShare& share : route.shares()) {
@@ -70,7 +70,7 @@ Result RouteResult(const Route& route) {
     table.Add({ShortName(route.model()), "newest", fmt::format("{}", kWhole)});
     result.names.push_back(route.model());
   }
-  result.text = table.ToString();
+  result.text = table.ToString(style);
   return result;
 }
 
@@ -200,7 +200,7 @@ absl::Status SetTo(const Route& route, const Consent& consent, Shell& shell) {
   ASSIGN_OR_RETURN(
       const Route set,
       shell.connection.Call(shell.connection.Serving(), &ServingStub::SetRoute, request));
-  shell.Print(RouteResult(set));
+  shell.Print(RouteResult(set, shell.style()));
   shell.console.Note(
       fmt::format("'millrace route rollback {}' undoes it", ShortName(route.model())));
   return absl::OkStatus();
@@ -213,7 +213,7 @@ absl::Status Set(const SetWords& words, Shell& shell) {
 
 absl::Status Show(const std::string& model, Shell& shell) {
   ASSIGN_OR_RETURN(const Route route, GetRoute(model, shell));
-  shell.Print(RouteResult(route));
+  shell.Print(RouteResult(route, shell.style()));
   return absl::OkStatus();
 }
 
@@ -248,10 +248,10 @@ absl::Status History(const std::string& model, int limit, Shell& shell) {
     table.Add({fmt::format("{}", change.sequence()),
                change.caller(),
                Words(change.route()),
-               Spell(change.time())});
+               Spell(change.time(), shell.piped())});
     result.names.push_back(fmt::format("{}", change.sequence()));
   }
-  result.text = table.ToString();
+  result.text = table.ToString(shell.style());
   shell.Print(result);
   return absl::OkStatus();
 }

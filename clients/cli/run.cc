@@ -119,10 +119,10 @@ absl::Status ListRuns(int limit, Shell& shell) {
                ShortName(run.model_version().empty() ? run.model() : run.model_version()),
                fmt::format("{}", run.spec().seed()),
                NetworkLine(run.spec().network()),
-               Spell(run.create_time())});
+               Spell(run.create_time(), shell.piped())});
     result.names.push_back(run.name());
   }
-  result.text = table.ToString(shell.wide());
+  result.text = table.ToString(shell.style());
   shell.Print(result);
   return absl::OkStatus();
 }

@@ -10,6 +10,7 @@
 #include "clients/cli/connection_options.h"
 #include "clients/cli/console.h"
 #include "clients/cli/output.h"
+#include "clients/cli/table.h"
 
 namespace millrace::cli {
 
@@ -21,6 +22,13 @@ struct Shell {
   ConnectionFlags flags = {};  // for the few that do not only call
 
   [[nodiscard]] bool wide() const { return format == Format::kWide; }
+
+  /// How tables of one row a thing look. Pages of several parts, for people alone, do not ask.
+  [[nodiscard]] TableStyle style() const { return {.wide = wide(), .piped = piped()}; }
+
+  /// Whether another program reads the results, so that nothing in a table is cut or rounded for
+  /// the eye.
+  [[nodiscard]] bool piped() const { return console.piped(); }
 
   /// Whether a person reads the results.
   [[nodiscard]] bool for_people() const { return format == Format::kTable || wide(); }

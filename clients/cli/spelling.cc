@@ -61,24 +61,31 @@ std::string Spell(double value) {
   return fmt::format("{:.4g}", value);
 }
 
-std::string Spell(const google::protobuf::Timestamp& time) {
+std::string Spell(const google::protobuf::Timestamp& time, bool exact) {
   if (time.seconds() == 0) {
     return {};
   }
   google::protobuf::Timestamp whole = time;
-  whole.set_nanos(0);
+  // A peer's nanoseconds are below a second, or none of TimeUtil's business.
+  const bool fraction = exact && time.nanos() > 0 && time.nanos() < 1'000'000'000;
+  whole.set_nanos(fraction ? time.nanos() : 0);
   using google::protobuf::util::TimeUtil;
   if (time.seconds() < TimeUtil::kTimestampMinSeconds ||
       time.seconds() > TimeUtil::kTimestampMaxSeconds) {
     return fmt::format("{} s", time.seconds());
   }
   std::string text = TimeUtil::ToString(whole);  // 2024-05-01T12:30:05Z
-  text[text.find('T')] = ' ';
-  text.pop_back();
+  if (!exact) {
+    text[text.find('T')] = ' ';
+    text.pop_back();
+  }
   return text;
 }
 
-std::string SpellBytes(std::int64_t bytes) {
+std::string SpellBytes(std::int64_t bytes, bool exact) {
+  if (exact) {
+    return fmt::format("{}", bytes);
+  }
   constexpr std::array<std::string_view, 5> kUnits{"B", "kB", "MB", "GB", "TB"};
   auto size = static_cast<double>(bytes);
   std::size_t unit = 0;
@@ -89,8 +96,8 @@ std::string SpellBytes(std::int64_t bytes) {
   return fmt::format("{:.3g} {}", size, kUnits[unit]);
 }
 
-std::string ShortDigest(std::string_view sha256) {
-  return std::string(sha256.substr(0, 12));
+std::string ShortDigest(std::string_view sha256, bool exact) {
+  return std::string(exact ? sha256 : sha256.substr(0, 12));
 }
 
 }  // namespace millrace::cli

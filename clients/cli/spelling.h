@@ -30,13 +30,14 @@ requires std::is_enum_v<Enum> std::string Spell(Enum value) {
 /// Four significant digits.
 std::string Spell(double value);
 
-/// `2024-05-01 12:30:05` in UTC, or empty when not set.
-std::string Spell(const google::protobuf::Timestamp& time);
+/// `2024-05-01 12:30:05` in UTC, or empty when not set. Where `exact`, RFC 3339 with all digits:
+/// `2024-05-01T12:30:05.250Z`.
+std::string Spell(const google::protobuf::Timestamp& time, bool exact = false);
 
-/// `124 kB`: the unit that leaves one to three digits before the point.
-std::string SpellBytes(std::int64_t bytes);
+/// `124 kB`: the unit that leaves one to three digits before the point. Where `exact`, the number.
+std::string SpellBytes(std::int64_t bytes, bool exact = false);
 
-/// The first 12 digits of a digest.
-std::string ShortDigest(std::string_view sha256);
+/// The first 12 digits of a digest; all where `exact`.
+std::string ShortDigest(std::string_view sha256, bool exact = false);
 
 }  // namespace millrace::cli

@@ -44,21 +44,46 @@ Table::Table(std::vector<std::string> headings) : headings_(std::move(headings))
 
 void Table::Add(std::vector<std::string> cells) {
   for (std::string& cell : cells) {
-    cell = cell.empty() ? "-" : Printable(cell);
+    cell = Printable(cell);
   }
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::ToString(bool wide) const {
-  return Table(*this).TakeLines(wide);
+std::string Table::ToString(TableStyle style) const {
+  return Table(*this).TakeLines(style);
 }
 
-std::string Table::TakeLines(bool wide) {
+bool Table::Shows(std::size_t column, TableStyle style) const {
+  return style.wide || column >= wide_.size() || !wide_[column];
+}
+
+std::string Table::TakeTabbed(TableStyle style) {
+  std::string text;
+  for (const Cells& row : rows_) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (Shows(i, style)) {
+        line.append(i == 0 ? 0 : 1, '\t').append(row[i]);
+      }
+    }
+    text += line + "\n";
+  }
+  rows_.clear();
+  return text;
+}
+
+std::string Table::TakeLines(TableStyle style) {
+  if (style.piped) {
+    return TakeTabbed(style);
+  }
   std::vector<Cells> lines;
   if (!headings_.empty() && !headings_taken_) {
     lines.push_back(headings_);
   }
-  lines.insert(lines.end(), rows_.begin(), rows_.end());
+  for (Cells& row : rows_) {
+    std::replace(row.begin(), row.end(), std::string(), std::string("-"));
+    lines.push_back(std::move(row));
+  }
   rows_.clear();
   headings_taken_ = true;
   Widen(lines, taken_widths_);
@@ -67,7 +92,7 @@ std::string Table::TakeLines(bool wide) {
   for (const std::vector<std::string>& line : lines) {
     std::string out;
     for (std::size_t i = 0; i < line.size(); ++i) {
-      if (!wide && i < wide_.size() && wide_[i]) {
+      if (!Shows(i, style)) {
         continue;
       }
       const std::string blanks(widths[i] - Width(line[i]), ' ');

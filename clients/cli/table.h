@@ -9,6 +9,12 @@
 
 namespace millrace::cli {
 
+/// How a table looks.
+struct TableStyle {
+  bool wide = false;   // with the columns that not everybody needs
+  bool piped = false;  // another program reads it: a tab between cells, no headings
+};
+
 /// Collects rows and prints them in columns, two blanks apart. A heading that starts with `>` makes
 /// its column flush right; a `+` before that shows it in the wide form alone. Widths count Unicode
 /// characters, not bytes.
@@ -17,20 +23,24 @@ class Table {
   /// No headings at all make a list of facts: columns without a first line.
   explicit Table(std::vector<std::string> headings = {});
 
-  /// Missing cells at the end are blank; an empty cell is shown as `-`.
+  /// Missing cells at the end are blank; an empty cell is shown as `-`, and to a program as it is.
+  /// No cell has a tab or a line feed: they are shown as other control characters are.
   void Add(std::vector<std::string> cells);
 
   /// Every line with its line feed.
-  [[nodiscard]] std::string ToString(bool wide = false) const;
+  [[nodiscard]] std::string ToString(TableStyle style = {}) const;
 
   /// The same a part at a time: the lines of the rows since the last call, which are forgotten.
   /// Columns may become wider on the way, never narrower.
-  std::string TakeLines(bool wide = false);
+  std::string TakeLines(TableStyle style = {});
 
   [[nodiscard]] bool empty() const { return rows_.empty(); }
 
  private:
   using Cells = std::vector<std::string>;
+
+  [[nodiscard]] bool Shows(std::size_t column, TableStyle style) const;
+  std::string TakeTabbed(TableStyle style);
 
   Cells headings_;           // without their marks
   std::vector<bool> right_;  // flush right, one a heading

@@ -37,7 +37,7 @@ struct UpWords {
   bool detach = false;
 };
 
-Result StackResult(const std::vector<RunningService>& services) {
+Result StackResult(const std::vector<RunningService>& services, TableStyle style) {
   Table table({"SERVICE", "ADDRESS", ">PROCESS"});
   Result result;
   for (const RunningService& service : services) {
@@ -50,7 +50,7 @@ Result StackResult(const std::vector<RunningService>& services) {
     result.names.push_back(service.name);
   }
   result.json += "}\n";
-  result.text = table.ToString();
+  result.text = table.ToString(style);
   return result;
 }
 
@@ -92,7 +92,7 @@ absl::Status Up(const UpWords& words, Shell& shell) {
   ASSIGN_OR_RETURN(const std::vector<RunningService> services,
                    StartStack({.folder = folder, .programs = programs, .addresses = addresses},
                               shell.connection.stop()));
-  shell.Print(StackResult(services));
+  shell.Print(StackResult(services, shell.style()));
   if (const absl::StatusOr<Endpoints>& ends = shell.connection.endpoints();
       ends.ok() && ends->context != kLocalContext) {
     shell.console.Note(

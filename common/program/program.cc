@@ -8,9 +8,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "common/clock/clock.h"
 #include "common/config/config.h"
 #include "common/config/limits.h"
 #include "common/program/descriptors.h"
+#include "common/program/status_service.h"
 #include "common/rpc/address.h"
 #include "common/rpc/port_file.h"
 #include "common/rpc/self_probe.h"
@@ -19,6 +21,7 @@
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics_server.h"
+#include "common/version/version.h"
 
 namespace millrace::program {
 
@@ -75,19 +78,23 @@ absl::Status Run(const Definition& definition) {
 }  // namespace
 
 absl::Status Serve(const Settings& settings, const Served& served) {
+  StatusService status_service(served.name, SystemClock());
+  std::vector<grpc::Service*> services = served.services;
+  services.push_back(&status_service);
   ASSIGN_OR_RETURN(const auto metrics, ServeMetrics(settings, served.metrics));
-  ASSIGN_OR_RETURN(const auto server,
-                   rpc::Server::Start({.address = settings.address,
-                                       .insecure = settings.insecure,
-                                       .reflection = settings.reflection,
-                                       .limits = settings.limits,
-                                       .tls = settings.tls,
-                                       .access_file = settings.access_file,
-                                       .permissions = served.permissions,
-                                       .metrics = served.metrics.get(),
-                                       .counted_by_handlers = served.counted_by_handlers,
-                                       .audit = served.audit},
-                                      served.services));
+  ASSIGN_OR_RETURN(
+      const auto server,
+      rpc::Server::Start({.address = settings.address,
+                          .insecure = settings.insecure,
+                          .reflection = settings.reflection,
+                          .limits = settings.limits,
+                          .tls = settings.tls,
+                          .access_file = settings.access_file,
+                          .permissions = rpc::Merge({served.permissions, StatusPermissions()}),
+                          .metrics = served.metrics.get(),
+                          .counted_by_handlers = served.counted_by_handlers,
+                          .audit = served.audit},
+                         services));
   const std::string bound =
       fmt::format("{}:{}", settings.address.substr(0, settings.address.rfind(':')), server->port());
   ASSIGN_OR_RETURN(auto probe, rpc::SelfProbe::Start(bound, settings.tls));
@@ -123,7 +130,7 @@ int Main(const Definition& definition, int argc, char** argv) {
       std::fputs(help.c_str(), stdout);
       return EXIT_SUCCESS;
     case config::Words::Action::kVersion:
-      fmt::print("{} {}\n", program, definition.version);
+      fmt::print("{} {}\n", program, Version());
       return EXIT_SUCCESS;
     case config::Words::Action::kProbe: {
       const Settings settings = definition.settings();

@@ -60,6 +60,7 @@ Settings SettingsOf(const Config& config) {
 
 /// What a service serves with its settings.
 struct Served {
+  std::string name = {};                      // "data"
   std::vector<grpc::Service*> services = {};  // not owned
   rpc::Permissions permissions = {};          // of their methods
   std::shared_ptr<prometheus::Registry> metrics = {};
@@ -71,14 +72,14 @@ struct Served {
   std::function<void()> before_drain = {};
 };
 
-/// Listens, writes the port files, probes itself, and returns when SIGTERM or SIGINT came and the
-/// calls in flight have ended or were cancelled. Requires: BlockStopSignals() before any thread.
+/// Serves them and a StatusService, writes the port files, probes itself, and returns when SIGTERM
+/// or SIGINT came and the calls in flight have ended or were cancelled. Requires:
+/// BlockStopSignals() before any thread.
 absl::Status Serve(const Settings& settings, const Served& served);
 
 /// One service's program.
 struct Definition {
   std::string_view name;               // "data": millrace-data, MILLRACE_DATA_ADDRESS
-  std::string_view version;            // "0.1.0"
   const state::StateLayout& state;     // what it keeps in its folder
   google::protobuf::Message& config;   // holds the defaults of what is no limit; is filled
   std::function<Settings()> settings;  // of `config`, once it is filled

@@ -25,6 +25,7 @@
 namespace millrace::data {
 namespace {
 
+constexpr const char* kName = "data";
 constexpr int kDiskThreads = 4;
 constexpr std::size_t kDiskQueueMax = 1'024;
 
@@ -75,7 +76,8 @@ absl::Status Run(const v1::DataConfig& config) {
                                       .row_bytes_max = config.limits().row_bytes_max()},
                        .metrics = std::make_shared<ImportMetrics>(metrics)});
   return program::Serve(program::SettingsOf(config),
-                        {.services = {&service},
+                        {.name = kName,
+                         .services = {&service},
                          .permissions = DataPermissions(),
                          .metrics = metrics,
                          .audit = audit.get()});
@@ -88,8 +90,7 @@ int main(int argc, char** argv) {
   using namespace millrace;  // NOLINT(google-build-using-namespace): this is its main()
   data::KeepFreedMemory();
   data::v1::DataConfig config = data::Defaults();
-  return program::Main({.name = "data",
-                        .version = MILLRACE_VERSION,
+  return program::Main({.name = data::kName,
                         .state = data::DatasetStore::Layout(),
                         .config = config,
                         .settings = [&] { return program::SettingsOf(config); },

@@ -28,6 +28,7 @@
 namespace millrace::serving {
 namespace {
 
+constexpr const char* kName = "serving";
 constexpr int kDiskThreads = 2;
 constexpr std::size_t kDiskQueueMax = 256;
 
@@ -84,7 +85,8 @@ absl::Status Run(const v1::ServingConfig& config) {
   InferenceService inference(*models, compute, *metrics, config.limits().rows_max());
   return program::Serve(
       program::SettingsOf(config),
-      {.services = {&serving, &inference},
+      {.name = kName,
+       .services = {&serving, &inference},
        .permissions = ServingPermissions(),
        .metrics = metrics,
        .counted_by_handlers = {ServingService::kPredict, InferenceService::kModelInfer},
@@ -97,8 +99,7 @@ absl::Status Run(const v1::ServingConfig& config) {
 int main(int argc, char** argv) {
   using namespace millrace;  // NOLINT(google-build-using-namespace): this is its main()
   serving::v1::ServingConfig config = serving::Defaults();
-  return program::Main({.name = "serving",
-                        .version = MILLRACE_VERSION,
+  return program::Main({.name = serving::kName,
                         .state = serving::Repository::Layout(),
                         .config = config,
                         .settings = [&] { return program::SettingsOf(config); },

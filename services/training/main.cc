@@ -26,6 +26,8 @@
 namespace millrace::training {
 namespace {
 
+constexpr const char* kName = "training";
+
 v1::TrainingConfig Defaults() {
   v1::TrainingConfig config;
   config.set_address("127.0.0.1:7602");
@@ -88,7 +90,8 @@ absl::Status Run(const v1::TrainingConfig& config) {
                                            .batch_size_max = config.limits().batch_size_max()},
                            .parameters_max = config.limits().parameters_max()});
   return program::Serve(program::SettingsOf(config),
-                        {.services = {&service},
+                        {.name = kName,
+                         .services = {&service},
                          .permissions = TrainingPermissions(),
                          .metrics = metrics,
                          .audit = audit.get(),
@@ -102,8 +105,7 @@ absl::Status Run(const v1::TrainingConfig& config) {
 int main(int argc, char** argv) {
   using namespace millrace;  // NOLINT(google-build-using-namespace): this is its main()
   training::v1::TrainingConfig config = training::Defaults();
-  return program::Main({.name = "training",
-                        .version = MILLRACE_VERSION,
+  return program::Main({.name = training::kName,
                         .state = training::RunStore::Layout(),
                         .config = config,
                         .settings = [&] { return program::SettingsOf(config); },

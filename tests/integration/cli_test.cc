@@ -1,5 +1,7 @@
-// The command against real services: a long work that is broken off, and services that are guarded.
+// The command against real services: a long work that is broken off, what the services say of
+// themselves, and services that are guarded.
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -15,6 +17,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "clients/cli/command_line.h"
 #include "clients/cli/console.h"
@@ -35,6 +38,7 @@ using cli::Process;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
+using testing::Not;
 
 std::string TextOf(const std::string& path) {
   std::ostringstream text;
@@ -170,6 +174,41 @@ TEST_F(PredictDatasetTest, BrokenOffTwiceItEndsWithTheDigestOfAnUnbrokenOne) {
   EXPECT_TRUE(fs::is_empty(folder_.path() + "/millrace/predictions"));
 }
 
+class StatusTest : public LocalServicesTest {
+ protected:
+  // Words for the command, with the ways to the services.
+  static std::vector<std::string> With(std::vector<std::string> words) {
+    words.insert(words.end(),
+                 {"--data=" + services().address(Service::kData),
+                  "--training=" + services().address(Service::kTraining),
+                  "--serving=" + services().address(Service::kServing)});
+    return words;
+  }
+};
+
+TEST_F(StatusTest, TheServicesTellTheirVersionBuildAndClock) {
+  const Outcome version = Do(With({"version", "-ojson"}));
+  ASSERT_EQ(version.exit, Exit::kDone) << version.err;
+  EXPECT_EQ(version.err, "");
+  const auto json = nlohmann::json::parse(version.out);
+  ASSERT_EQ(json["services"].size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto& told = json["services"][i];
+    EXPECT_EQ(told["service"], (std::array{"data", "training", "serving"}[i]));
+    EXPECT_EQ(told["version"], json["version"]);
+    EXPECT_EQ(told["build"], json["build"]);
+    EXPECT_LE(told["startTime"].get<std::string>(), told["time"].get<std::string>());
+  }
+}
+
+TEST_F(StatusTest, ADoctorFindsThemOfOneReleaseAndTime) {
+  const Outcome doctor = Do(With({"doctor"}));
+  EXPECT_EQ(doctor.exit, Exit::kDone) << doctor.out << doctor.err;
+  for (const Service service : kServices) {
+    EXPECT_THAT(doctor.out, HasSubstr(services().address(service) + " serves, version "));
+  }
+}
+
 // A data service with TLS, clients' certificates and an access list.
 class GuardedTest : public testing::Test {
  protected:
@@ -192,7 +231,7 @@ class GuardedTest : public testing::Test {
     Start();
   }
 
-  ~GuardedTest() override {
+  void TearDown() override {
     if (service_) {
       service_->Stop(seconds(30)).IgnoreError();
     }
@@ -253,6 +292,21 @@ TEST_F(GuardedTest, ACallerIsKnownByItsCertificateOrByItsToken) {
   EXPECT_EQ(Do(remove).exit, Exit::kAuthentication) << Do(remove).err;
   words.back() = "--token-file=" + Path("wrong");
   EXPECT_EQ(Do(words).exit, Exit::kAuthentication) << Do(words).err;
+}
+
+TEST_F(GuardedTest, AReaderIsToldTheVersionAndNobodyElse) {
+  std::vector<std::string> words = {
+      "version", "--data=" + address_, "--training=127.0.0.1:1", "--serving=127.0.0.1:1"};
+  words.push_back("--ca=" + Path("authority.pem"));
+  words.push_back("--cert=" + Path("anna.pem"));
+  words.push_back("--key=" + Path("anna.key"));
+  words.push_back("--token-file=" + Path("token"));
+  EXPECT_THAT(Do(words).out, HasSubstr("\ndata "));
+  words.back() = "--token-file=" + Path("wrong");
+  const Outcome stranger = Do(words);
+  EXPECT_EQ(stranger.exit, Exit::kDone);
+  EXPECT_THAT(stranger.out, Not(HasSubstr("data")));
+  EXPECT_THAT(stranger.err, HasSubstr(address_ + " does not tell its version: "));
 }
 
 TEST_F(GuardedTest, AContextHasAllThatIsNeeded) {

@@ -32,12 +32,14 @@ struct Named {
   std::vector<std::string> names;  // of the gRPC services that it has
 };
 
+constexpr const char* kStatusService = "millrace.status.v1.StatusService";
+
 const std::vector<Named>& AllNamed() {
   static const std::vector<Named> named{
-      {Service::kData, {"millrace.data.v1.DataService"}},
-      {Service::kTraining, {"millrace.training.v1.TrainingService"}},
+      {Service::kData, {"millrace.data.v1.DataService", kStatusService}},
+      {Service::kTraining, {"millrace.training.v1.TrainingService", kStatusService}},
       {Service::kServing,
-       {"millrace.serving.v1.ServingService", "inference.GRPCInferenceService"}}};
+       {"millrace.serving.v1.ServingService", "inference.GRPCInferenceService", kStatusService}}};
   return named;
 }
 

@@ -1,11 +1,13 @@
 #include "services/serving/rpc/inference_service.h"
 
 #include <chrono>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "common/rpc/reply.h"
 #include "common/status/status.h"
+#include "common/version/version.h"
 #include "services/serving/rpc/compute.h"
 #include "services/serving/rpc/inference_tensors.h"
 
@@ -94,7 +96,7 @@ grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
     const inference::ServerMetadataRequest* /*request*/,
     inference::ServerMetadataResponse* response) {
   response->set_name("millrace");
-  response->set_version(MILLRACE_VERSION);
+  response->set_version(std::string(Version()));
   return rpc::Reply(*context, absl::OkStatus());
 }
 

@@ -1,13 +1,8 @@
 #include "services/training/worker/lineage.h"
 
-#include "build_revision.h"
 #include "common/storage/sha256.h"
 
 namespace millrace::training {
-
-std::string_view BuildName() {
-  return MILLRACE_BUILD;
-}
 
 std::string WeightsSha256(std::span<const float> weights) {
   // Little-endian float32, as every machine has them that this is built for.

@@ -4,7 +4,7 @@
 
 #include "common/network/kernels/kernels.h"
 #include "common/status/status.h"
-#include "services/training/worker/lineage.h"
+#include "common/version/version.h"
 
 namespace millrace::training {
 

@@ -62,9 +62,9 @@ class CommandTest : public testing::Test {
     // No context of whoever runs the tests.
     setenv("XDG_CONFIG_HOME", (folder_.path() + "/config").c_str(), 1);
     setenv("XDG_STATE_HOME", (folder_.path() + "/state").c_str(), 1);
-    addresses_ = {.data = Start(data_server_, data_),
-                  .training = Start(training_server_, training_),
-                  .serving = Start(serving_server_, serving_)};
+    addresses_ = {.data = Start(data_server_, data_, data_status_),
+                  .training = Start(training_server_, training_, training_status_),
+                  .serving = Start(serving_server_, serving_, serving_status_)};
   }
 
   void TearDown() override {
@@ -82,7 +82,7 @@ class CommandTest : public testing::Test {
     std::ostringstream out;
     std::ostringstream err;
     std::istringstream in(answer_);
-    Console console(out, err, live_, answer_.empty() ? nullptr : &in);
+    Console console(out, err, live_, answer_.empty() ? nullptr : &in, piped_);
     const Exit exit = Perform(words, console, stop_.get_token());
     return {.exit = exit, .out = out.str(), .err = err.str()};
   }
@@ -104,6 +104,9 @@ class CommandTest : public testing::Test {
   FakeDataService data_;
   FakeTrainingService training_;
   FakeServingService serving_;
+  FakeStatusService data_status_;
+  FakeStatusService training_status_;
+  FakeStatusService serving_status_;
   std::unique_ptr<rpc::Server> data_server_;
   std::unique_ptr<rpc::Server> training_server_;
   std::unique_ptr<rpc::Server> serving_server_;
@@ -111,11 +114,14 @@ class CommandTest : public testing::Test {
   std::stop_source stop_;    // what Ctrl-C asks
   std::string answer_ = {};  // what a person types; empty: nobody is there
   bool live_ = false;        // whether standard error is a terminal
+  bool piped_ = false;       // whether another program reads standard output
   storage::TemporaryFolder folder_;
 
  private:
-  static std::string Start(std::unique_ptr<rpc::Server>& server, grpc::Service& service) {
-    server = *rpc::Server::Start({.address = "127.0.0.1:0"}, {&service});
+  static std::string Start(std::unique_ptr<rpc::Server>& server,
+                           grpc::Service& service,
+                           FakeStatusService& status) {
+    server = *rpc::Server::Start({.address = "127.0.0.1:0"}, {&service, &status});
     return fmt::format("127.0.0.1:{}", server->port());
   }
 };

@@ -54,6 +54,17 @@ TEST_F(CompletionTest, NounsVerbsAndFlagsAreKnown) {
   EXPECT_EQ(Complete({"dataset", "ls", "--output", "j"}), "json\n");
 }
 
+TEST_F(CompletionTest, AValueMayStandBehindAnEqualsSign) {
+  EXPECT_EQ(Complete({"dataset", "ls", "--output=j"}), "--output=json\n");
+  EXPECT_EQ(Complete({"run", "start", "--dataset=w"}), "--dataset=wine\n--dataset=wine@1\n");
+  EXPECT_EQ(Complete({"dataset", "import", "--name=a"}), "");
+  EXPECT_EQ(Complete({"dataset", "ls", "--none=a"}), "");
+  EXPECT_EQ(Complete({"dataset", "ls", "--output=json", "w"}), "wine\nwine@1\n");
+  // As bash cuts them.
+  EXPECT_EQ(Complete({"dataset", "ls", "--output", "=", "j"}), "json\n");
+  EXPECT_THAT(Complete({"dataset", "ls", "--output", "="}), HasSubstr("table\nwide\n"));
+}
+
 TEST_F(CompletionTest, NamesComeFromTheServices) {
   EXPECT_EQ(Complete({"dataset", "show", ""}), "iris\niris@2\niris@1\nwine\nwine@1\n");
   EXPECT_EQ(Complete({"dataset", "show", "iris@"}), "iris@2\niris@1\n");

@@ -172,6 +172,17 @@ TEST_F(DatasetTest, AListIsATableOfVersions) {
             1U);
 }
 
+TEST_F(DatasetTest, AListThatIsPipedHasTabsNoHeadingsAndNothingCut) {
+  data_.list_datasets = [](const auto&, auto& response) {
+    *response.add_datasets() = SampleDataset();
+    return absl::OkStatus();
+  };
+  piped_ = true;
+  EXPECT_EQ(Command({"dataset", "ls"}).out,
+            "iris@1\t149\t104\t22\t23\t" + std::string(64, 'd') + "\t2024-05-01T12:30:05Z\n");
+  EXPECT_EQ(Command({"dataset", "ls", "-oname"}).out, "datasets/iris/versions/1\n");
+}
+
 TEST_F(DatasetTest, AnEmptyListSaysHowToBegin) {
   data_.list_datasets = [](const data::v1::ListDatasetsRequest& request,
                            data::v1::ListDatasetsResponse&) {

@@ -12,6 +12,7 @@
 
 #include "millrace/data/v1/data_service.grpc.pb.h"
 #include "millrace/serving/v1/serving_service.grpc.pb.h"
+#include "millrace/status/v1/status_service.grpc.pb.h"
 #include "millrace/training/v1/training_service.grpc.pb.h"
 
 #include "common/status/grpc_status.h"
@@ -46,7 +47,7 @@ absl::Status TakeUpload(grpc::ServerReader<Request>& reader, const Take& take) {
     if (request.has_header()) {
       header = request.header();
     } else if (request.has_chunk()) {
-      if (const absl::Status status = receiver.Take(request.chunk()); !status.ok()) {
+      if (absl::Status status = receiver.Take(request.chunk()); !status.ok()) {
         return status;
       }
     } else {
@@ -219,6 +220,18 @@ class FakeServingService final : public serving::v1::ServingService::Service {
                        const serving::v1::PredictRequest* request,
                        serving::v1::PredictResponse* response) override {
     return Give(predict, request, response);
+  }
+};
+
+/// What every service has besides. Without an answer it is one of a release before that.
+class FakeStatusService final : public status::v1::StatusService::Service {
+ public:
+  Answer<status::v1::GetStatusRequest, status::v1::Status> get_status;
+
+  grpc::Status GetStatus(grpc::ServerContext* /*context*/,
+                         const status::v1::GetStatusRequest* request,
+                         status::v1::Status* response) override {
+    return Give(get_status, request, response);
   }
 };
 

@@ -46,6 +46,14 @@ TEST_F(ModelTest, AListIsATableOfVersions) {
   EXPECT_EQ(Command({"model", "ls", "-ojson"}).Json()["models"][0]["trafficPercent"], 100);
 }
 
+TEST_F(ModelTest, AListThatIsPipedHasExactSizesAndTimes) {
+  Have(SampleModel());
+  piped_ = true;
+  EXPECT_EQ(Command({"model", "ls"}).out,
+            "iris@3\t100 %\t12345\taccuracy 0.9565\tamber-owl\t2024-05-01T12:30:05Z\n");
+  EXPECT_THAT(Command({"model", "show", "iris"}).out, HasSubstr("FEATURE ")) << "a page for people";
+}
+
 TEST_F(ModelTest, AListHasTheFigureThatFitsTheTask) {
   ModelVersion version = SampleModel();
   model::v1::Evaluation& test = *version.mutable_manifest()->mutable_evaluations(0);

@@ -66,6 +66,13 @@ class PredictTest : public CommandTest {
   std::vector<PredictRequest> requests_;
 };
 
+TEST_F(PredictTest, AProgramGetsRowsAloneAndTheRestIsSaid) {
+  piped_ = true;
+  const CommandResult result = Command({"predict", "iris", "petal width (cm)=1.9"});
+  EXPECT_EQ(result.out, "1\tsetosa\t0.8750\n");
+  EXPECT_EQ(result.err, "\n" + LineageTable(SampleLineage()));
+}
+
 TEST_F(PredictTest, WordsAreOneRow) {
   const CommandResult result = Command({"predict", "iris", "petal width (cm)=1.9", "a=N/A"});
   EXPECT_EQ(result.exit, Exit::kDone);

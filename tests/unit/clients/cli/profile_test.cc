@@ -35,13 +35,15 @@ TEST(ProfileTest, EachColumnHasALineWithItsDistribution) {
     top.set_value(value);
     top.set_count(50);
   }
-  EXPECT_EQ(ProfileTable(version, statistics, /*wide=*/false, /*utf8=*/true),
+  EXPECT_EQ(ProfileTable(version, statistics, TableStyle(), /*utf8=*/true),
             "COLUMN  TYPE     MISSING  DISTINCT  MINIMUM   MEAN  MAXIMUM  DISTRIBUTION\n"
             "age     integer    1.5 %       ~70       18  54.25       91  ▁█▄\n"
             "smoker  -            0 %         0        -      -        -  yes 25 %, no 25 %, once "
             "25 %, ...\n");
-  EXPECT_THAT(ProfileTable(version, statistics, /*wide=*/true, /*utf8=*/false),
+  EXPECT_THAT(ProfileTable(version, statistics, TableStyle{.wide = true}, /*utf8=*/false),
               testing::HasSubstr("DEVIATION"));
+  EXPECT_THAT(ProfileTable(version, statistics, TableStyle{.piped = true}, /*utf8=*/true),
+              testing::EndsWith("\tyes 25 %, no 25 %, once 25 %, never 25 %\n"));
 }
 
 }  // namespace

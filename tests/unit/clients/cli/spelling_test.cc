@@ -71,6 +71,18 @@ TEST(SpellingTest, ATimeIsInUtcToTheSecond) {
   EXPECT_EQ(Spell(time), "2024-05-01 12:30:05");
 }
 
+TEST(SpellingTest, ForAProgramNothingIsCutOrRounded) {
+  google::protobuf::Timestamp time;
+  time.set_seconds(1'714'566'605);
+  EXPECT_EQ(Spell(time, /*exact=*/true), "2024-05-01T12:30:05Z");
+  time.set_nanos(250'000'000);
+  EXPECT_EQ(Spell(time, /*exact=*/true), "2024-05-01T12:30:05.250Z");
+  time.set_nanos(-1);
+  EXPECT_EQ(Spell(time, /*exact=*/true), "2024-05-01T12:30:05Z");
+  EXPECT_EQ(SpellBytes(124'400, /*exact=*/true), "124400");
+  EXPECT_EQ(ShortDigest("0123456789abcdef", /*exact=*/true), "0123456789abcdef");
+}
+
 TEST(SpellingTest, ATimeThatIsNotSetIsEmpty) {
   EXPECT_EQ(Spell(google::protobuf::Timestamp()), "");
 }

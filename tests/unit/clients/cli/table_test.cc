@@ -56,6 +56,16 @@ TEST(TableTest, WidthsCountCharacters) {
   EXPECT_EQ(table.ToString(), "Größe  1\nabcde  2\n");
 }
 
+TEST(TableTest, AnotherProgramGetsTabsAndNoHeadings) {
+  Table table({"NAME", ">ROWS", "+LABEL", "WHAT"});
+  table.Add({"iris", "150", "species", "flowers "});
+  table.Add({"tab\there", "9", "", ""});
+  EXPECT_EQ(table.ToString({.piped = true}), "iris\t150\tflowers \ntab\\x09here\t9\t\n");
+  EXPECT_EQ(table.ToString({.wide = true, .piped = true}),
+            "iris\t150\tspecies\tflowers \ntab\\x09here\t9\t\t\n");
+  EXPECT_EQ(Table({"NAME"}).ToString({.piped = true}), "");
+}
+
 TEST(TableTest, NeitherCellsNorHeadingsSteerTheTerminal) {
   Table table({">\x1b[2J", "b\n"});
   table.Add({"\x1b]0;title\x07", "two\nlines"});

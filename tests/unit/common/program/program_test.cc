@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@
 
 #include "common/status/status.h"
 #include "common/storage/state_folder.h"
+#include "common/version/version.h"
 #include "tests/unit/common/storage/temporary_folder.h"
 
 namespace millrace::program {
@@ -37,7 +39,6 @@ class ProgramTest : public testing::Test {
     testing::internal::CaptureStderr();
     Outcome outcome;
     outcome.code = Main({.name = "data",
-                         .version = "1.2.3",
                          .state = state_,
                          .config = config_,
                          .settings = [this] { return SettingsOf(config_); },
@@ -116,7 +117,7 @@ TEST_F(ProgramTest, SettingsOutOfRangeRunNothing) {
 }
 
 TEST_F(ProgramTest, HelpAndVersionGoToStandardOutput) {
-  EXPECT_EQ(Run({"--version"}).out, "millrace-data 1.2.3\n");
+  EXPECT_EQ(Run({"--version"}).out, fmt::format("millrace-data {}\n", Version()));
   const Outcome help = Run({"--help"});
   EXPECT_EQ(help.code, 0);
   EXPECT_THAT(help.out, HasSubstr("--metrics-address"));

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "services/training/worker/lineage.h"
+#include "common/version/version.h"
 #include "tests/unit/common/storage/temporary_folder.h"
 #include "tests/unit/services/training/fails.h"
 

@@ -1,0 +1,38 @@
+// StatusService: what every service says of itself: version, build and clock.
+
+#pragma once
+
+#include <string>
+
+#include <google/protobuf/timestamp.pb.h>
+#include <grpcpp/grpcpp.h>
+
+#include "millrace/status/v1/status_service.grpc.pb.h"
+
+#include "common/clock/clock.h"
+#include "common/rpc/access.h"
+
+namespace millrace::program {
+
+/// What its method asks of a caller, in every service the same: a reader's role.
+rpc::Permissions StatusPermissions();
+
+/// millrace.status.v1.StatusService of this program. Answers on gRPC's own thread, since it never
+/// waits. Thread-safe.
+class StatusService final : public status::v1::StatusService::CallbackService {
+ public:
+  /// `service` is "data", "training" or "serving"; it counts as started now. `clock` must outlive
+  /// this.
+  StatusService(std::string service, const Clock& clock);
+
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const status::v1::GetStatusRequest* request,
+                                      status::v1::Status* response) override;
+
+ private:
+  const std::string service_;
+  const Clock& clock_;
+  const google::protobuf::Timestamp start_time_;
+};
+
+}  // namespace millrace::program

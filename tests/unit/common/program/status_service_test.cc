@@ -1,0 +1,47 @@
+#include "common/program/status_service.h"
+
+#include <chrono>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/rpc/channel.h"
+#include "common/rpc/server.h"
+#include "common/version/version.h"
+#include "tests/unit/common/transfer/set_clock.h"
+
+namespace millrace::program {
+namespace {
+
+TEST(StatusServiceTest, TellsNameVersionBuildAndTheTwoTimes) {
+  transfer::SetClock clock;
+  StatusService service("training", clock);
+  const auto server = rpc::Server::Start({.permissions = StatusPermissions()}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto begin = std::chrono::system_clock::to_time_t(clock.Now());
+  clock.Advance(std::chrono::seconds(90));
+
+  const auto stub = status::v1::StatusService::NewStub((*server)->InProcessChannel());
+  grpc::ClientContext context;
+  rpc::SetDeadline(context, std::chrono::seconds(10));
+  status::v1::Status told;
+  const grpc::Status answered = stub->GetStatus(&context, {}, &told);
+
+  ASSERT_TRUE(answered.ok()) << answered.error_message();
+  EXPECT_EQ(told.service(), "training");
+  EXPECT_EQ(told.version(), Version());
+  EXPECT_EQ(told.build(), BuildName());
+  EXPECT_EQ(told.start_time().seconds(), begin);
+  EXPECT_EQ(told.time().seconds(), begin + 90);
+}
+
+TEST(StatusServiceTest, AReaderMayAskAndNothingElseIsStated) {
+  EXPECT_TRUE(
+      rpc::CheckPermissions({status::v1::StatusService::service_full_name()}, StatusPermissions())
+          .ok());
+  EXPECT_EQ(StatusPermissions().at("millrace.status.v1.StatusService/GetStatus"),
+            security::Permission::kReader);
+}
+
+}  // namespace
+}  // namespace millrace::program
