@@ -14,6 +14,7 @@
 #include "common/storage/file_system.h"
 #include "common/transfer/upload_store.h"
 #include "common/transfer/upload_sweeper.h"
+#include "services/data/import/import.h"
 #include "services/data/pipeline/allocator.h"
 #include "services/data/pipeline/pipeline.h"
 #include "services/data/rpc/data_service.h"
@@ -45,6 +46,14 @@ absl::Status Check(const v1::DataConfig& config) {
   return absl::OkStatus();
 }
 
+ImportLimits LimitsOf(const v1::DataLimits& limits) {
+  return {.csv = {.columns_max = limits.columns_max(),
+                  .cell_bytes_max = limits.cell_bytes_max(),
+                  .row_bytes_max = limits.row_bytes_max()},
+          .categories_max = limits.categories_max(),
+          .classes_max = limits.classes_max()};
+}
+
 absl::Status Run(const v1::DataConfig& config) {
   RETURN_IF_ERROR(Check(config));
   storage::FileSystem& files = storage::PosixFileSystem();
@@ -71,9 +80,7 @@ absl::Status Run(const v1::DataConfig& config) {
                        .uploads = *uploads,
                        .scratch_folder = uploads_folder,
                        .pipeline = RunPipeline,
-                       .csv_limits = {.columns_max = config.limits().columns_max(),
-                                      .cell_bytes_max = config.limits().cell_bytes_max(),
-                                      .row_bytes_max = config.limits().row_bytes_max()},
+                       .limits = LimitsOf(config.limits()),
                        .metrics = std::make_shared<ImportMetrics>(metrics)});
   return program::Serve(program::SettingsOf(config),
                         {.name = kName,

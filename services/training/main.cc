@@ -87,7 +87,9 @@ absl::Status Run(const v1::TrainingConfig& config) {
                            .data_service = *data_service,
                            .pool = pool,
                            .spec_limits = {.epochs_max = config.limits().epochs_max(),
-                                           .batch_size_max = config.limits().batch_size_max()},
+                                           .batch_size_max = config.limits().batch_size_max(),
+                                           .layers_max = config.limits().layers_max(),
+                                           .units_max = config.limits().units_max()},
                            .parameters_max = config.limits().parameters_max()});
   return program::Serve(program::SettingsOf(config),
                         {.name = kName,

@@ -29,9 +29,9 @@ A limit is set as every setting is: in the YAML of `--config`, by a variable, or
 the data service these are `limits: {columns_max: 500}`, `MILLRACE_DATA_LIMITS_COLUMNS_MAX=500` and
 `--limits.columns-max=500`. A value out of its range stops the start.
 
-What every installation must share, so that a file or a model that passes one passes all, is no setting: the patterns
-of names, chunks of up to 1 MiB, 1,024 categories a column, 1,000 classes, 256 layers of up to 65,536 units. The
-contracts say these at their fields.
+What every installation must share is no setting: the patterns of names and chunks of up to 1 MiB, which are the
+protocol itself. A model is taken wherever it was made, up to the numbers that the contracts say at their fields: 1,024
+categories a column, 1,000 classes, 256 layers of up to 65,536 units. The settings of these can only be lower.
 )";
 
 std::string Amount(std::string_view path, std::int64_t value) {

@@ -29,19 +29,22 @@ namespace {
 
 using testing::HasSubstr;
 
-// Small ones, so that a test can come to them. What is learned from has 2 inputs: a network of one
-// unit and an output has 5 weights.
+// Small ones, so that a test can come to them.
 const ExtraWords kSmall{.data = {"--upload-bytes-max=5000",
                                  "--import-threads=1",
                                  "--limits.waiting-imports-max=1",
                                  "--limits.columns-max=4",
                                  "--limits.cell-bytes-max=10",
-                                 "--limits.row-bytes-max=24"},
+                                 "--limits.row-bytes-max=24",
+                                 "--limits.categories-max=5",
+                                 "--limits.classes-max=4"},
                         .serving = {"--limits.rows-max=5"},
                         .training = {"--runs-max=2",
                                      "--limits.epochs-max=3",
                                      "--limits.batch-size-max=7",
-                                     "--limits.parameters-max=9"}};
+                                     "--limits.parameters-max=13",
+                                     "--limits.layers-max=4",
+                                     "--limits.units-max=3"}};
 
 // A label and numbers that repeat, so that they are features.
 std::string TableOf(std::int64_t columns, std::int64_t rows = 12) {
@@ -76,19 +79,17 @@ class LimitsTest : public LocalServicesTest {
 
   static absl::Status ImportText(std::string_view bytes) { return ImportFile("limited", bytes); }
 
-  static training::v1::CreateRunRequest Request(std::int32_t epochs,
-                                                std::int32_t batch,
-                                                std::int32_t units) {
+  static absl::Status TrainWith(std::int32_t epochs,
+                                std::int32_t batch,
+                                const std::vector<std::int32_t>& layer_units) {
     model::v1::TrainingSpec spec;
     spec.set_epochs(epochs);
     spec.set_batch_size(batch);
-    spec.mutable_network()->add_layers()->mutable_dense()->set_units(units);
-    spec.mutable_network()->add_layers()->mutable_dense()->set_units(1);
-    return RunRequest("datasets/points/versions/1", "points", spec);
-  }
-
-  static absl::Status TrainWith(std::int32_t epochs, std::int32_t batch, std::int32_t units) {
-    const auto run = Train(clients().training(), Request(epochs, batch, units));
+    for (const std::int32_t units : layer_units) {
+      spec.mutable_network()->add_layers()->mutable_dense()->set_units(units);
+    }
+    const auto run =
+        Train(clients().training(), RunRequest("datasets/points/versions/1", "points", spec));
     RETURN_IF_ERROR(run.status());
     return run->state() == training::v1::Run::STATE_SUCCEEDED ? absl::OkStatus()
                                                               : absl::InternalError(run->failure());
@@ -152,6 +153,45 @@ TEST_F(LimitsTest, BytesOfAFile) {
       "an upload may have at most 5000 bytes");
 }
 
+// What is over it is set aside with the reason, and no error.
+TEST_F(LimitsTest, CategoriesOfAFeature) {
+  for (const int count : {4, 5, 6}) {
+    std::string text = "a,c1,kind\n";
+    for (int r = 0; r < 60; ++r) {
+      text += fmt::format("{},{},kind {}\n", r % 2 == 0 ? "p" : "q", r % 7, r % count);
+    }
+    const auto version = Import(clients().data(), HeaderOf("categories", "file.csv", "a"), text);
+    ASSERT_TRUE(version.ok()) << version.status();
+    const bool over = count == 6;
+    EXPECT_EQ(version->schema().columns(2).role(),
+              over ? schema::v1::COLUMN_ROLE_SET_ASIDE : schema::v1::COLUMN_ROLE_FEATURE);
+    std::vector<std::string> effects;
+    for (const data::v1::CleaningEffect& effect : version->effects()) {
+      if (effect.column() == "kind") {
+        effects.push_back(effect.explanation());
+      }
+    }
+    ASSERT_EQ(effects.size(), over ? 1 : 0) << count;
+    if (over) {
+      EXPECT_THAT(effects[0], HasSubstr("at most 5 categories can become inputs, found 6"));
+    }
+  }
+}
+
+TEST_F(LimitsTest, ClassesOfALabel) {
+  ExpectLimit(
+      4,
+      [](std::int64_t classes) {
+        std::string text = "a,c1\n";
+        for (std::int64_t r = 0; r < 60; ++r) {
+          text += fmt::format("class {},{}\n", r % classes, r % 7);
+        }
+        return ImportText(text);
+      },
+      absl::StatusCode::kInvalidArgument,
+      "label 'a' must have at most 4 classes, found more");
+}
+
 // An import that goes on until it is told to finish.
 class OpenImport {
  public:
@@ -199,7 +239,7 @@ TEST_F(LimitsTest, ImportsThatWait) {
 }
 
 TEST_F(LimitsTest, RowsOfAPrediction) {
-  ASSERT_TRUE(TrainWith(1, 5, 1).ok());
+  ASSERT_TRUE(TrainWith(1, 5, {1, 1}).ok());
   ExpectLimit(
       5,
       [](std::int64_t rows) {
@@ -219,7 +259,7 @@ TEST_F(LimitsTest, RowsOfAPrediction) {
 }
 
 TEST_F(LimitsTest, RowsOfAnInference) {
-  ASSERT_TRUE(TrainWith(1, 5, 1).ok());
+  ASSERT_TRUE(TrainWith(1, 5, {1, 1}).ok());
   ExpectLimit(
       5,
       [](std::int64_t rows) {
@@ -241,7 +281,9 @@ TEST_F(LimitsTest, RowsOfAnInference) {
 TEST_F(LimitsTest, EpochsOfARun) {
   ExpectLimit(
       3,
-      [](std::int64_t epochs) { return TrainWith(static_cast<std::int32_t>(epochs), 5, 1); },
+      [](std::int64_t epochs) {
+        return TrainWith(static_cast<std::int32_t>(epochs), 5, {1, 1});
+      },
       absl::StatusCode::kInvalidArgument,
       "training.epochs must be in [1, 3], found 4");
 }
@@ -249,18 +291,40 @@ TEST_F(LimitsTest, EpochsOfARun) {
 TEST_F(LimitsTest, RowsOfABatch) {
   ExpectLimit(
       7,
-      [](std::int64_t rows) { return TrainWith(1, static_cast<std::int32_t>(rows), 1); },
+      [](std::int64_t rows) {
+        return TrainWith(1, static_cast<std::int32_t>(rows), {1, 1});
+      },
       absl::StatusCode::kInvalidArgument,
       "training.batch_size must be in [1, 7], found 8");
 }
 
-// A unit more has 2 inputs, its bias, and its weight in the output: 5, 9 and 13 weights.
+// Of 2 inputs. No network of these layers and units has one weight more or less: 11, 13 and 15.
 TEST_F(LimitsTest, WeightsOfANetwork) {
-  EXPECT_TRUE(TrainWith(1, 5, 1).ok());
-  EXPECT_TRUE(TrainWith(1, 5, 2).ok());
-  const absl::Status status = TrainWith(1, 5, 3);
+  EXPECT_TRUE(TrainWith(1, 5, {2, 1, 1}).ok());
+  EXPECT_TRUE(TrainWith(1, 5, {3, 1}).ok());
+  const absl::Status status = TrainWith(1, 5, {3, 1, 1});
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(Message(status)), HasSubstr("13 weights, more than the limit of 9"));
+  EXPECT_THAT(std::string(Message(status)), HasSubstr("15 weights, more than the limit of 13"));
+}
+
+TEST_F(LimitsTest, LayersOfANetwork) {
+  ExpectLimit(
+      4,
+      [](std::int64_t layers) {
+        return TrainWith(1, 5, std::vector<std::int32_t>(static_cast<std::size_t>(layers), 1));
+      },
+      absl::StatusCode::kInvalidArgument,
+      "network.layers must have 1 to 4 layers, found 5");
+}
+
+TEST_F(LimitsTest, UnitsOfALayer) {
+  ExpectLimit(
+      3,
+      [](std::int64_t units) {
+        return TrainWith(1, 5, {static_cast<std::int32_t>(units), 1});
+      },
+      absl::StatusCode::kInvalidArgument,
+      "network.layers[0].dense.units must be in [1, 3], found 4");
 }
 
 // Where each limit is held to: a file, and the test in it that does so. Times have no "one more";
@@ -269,6 +333,8 @@ const std::map<std::string, std::pair<std::string, std::string>> kTests{
     {"data.drain_seconds",
      {"integration/life_test.cc", "AnImportThatDoesNotEndIsCancelledAtTheDrainDeadline"}},
     {"data.import_threads", {"integration/limits_test.cc", "ImportsThatWait"}},
+    {"data.limits.categories_max", {"integration/limits_test.cc", "CategoriesOfAFeature"}},
+    {"data.limits.classes_max", {"integration/limits_test.cc", "ClassesOfALabel"}},
     {"data.limits.cell_bytes_max", {"integration/limits_test.cc", "BytesOfACell"}},
     {"data.limits.columns_max", {"integration/limits_test.cc", "ColumnsOfAFile"}},
     {"data.limits.row_bytes_max", {"integration/limits_test.cc", "BytesOfARow"}},
@@ -310,6 +376,8 @@ const std::map<std::string, std::pair<std::string, std::string>> kTests{
      {"unit/services/training/fetch/fetch_test.cc", "TheMemoryLimitHoldsToTheByte"}},
     {"training.limits.batch_size_max", {"integration/limits_test.cc", "RowsOfABatch"}},
     {"training.limits.epochs_max", {"integration/limits_test.cc", "EpochsOfARun"}},
+    {"training.limits.layers_max", {"integration/limits_test.cc", "LayersOfANetwork"}},
+    {"training.limits.units_max", {"integration/limits_test.cc", "UnitsOfALayer"}},
     {"training.limits.parameters_max", {"integration/limits_test.cc", "WeightsOfANetwork"}},
     {"training.runs_max",
      {"unit/services/training/runs/run_executor_test.cc",

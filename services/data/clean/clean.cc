@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include "common/features/cell.h"
-#include "common/features/transform_check.h"
 #include "common/status/status.h"
 #include "services/data/clean/label.h"
 
@@ -174,11 +173,13 @@ absl::StatusOr<ColumnLook> LookAtTexts(features::ColumnReader& reader,
 struct SetAside {
   std::string rule;
   std::string explanation;
+  bool over_limit = false;  // see CleanedRows
 };
 
 // Why a column is no feature; nothing when it is one.
 std::optional<SetAside> ReasonToSetAside(const Column& column,
                                          const ColumnLook& look,
+                                         std::int64_t categories_max,
                                          const v1::ImportOptions& options) {
   const auto& dropped = options.drop_columns();
   if (std::find(dropped.begin(), dropped.end(), column.name()) != dropped.end()) {
@@ -202,13 +203,14 @@ std::optional<SetAside> ReasonToSetAside(const Column& column,
                                 "if its texts are kinds",
                                 column.reason())};
   }
-  if (look.categories > static_cast<std::size_t>(features::kCategoriesMax)) {
+  if (look.categories > static_cast<std::size_t>(categories_max)) {
     return SetAside{"text_column",
                     fmt::format("at most {} categories can become inputs, found {}{}; group them "
                                 "before the import",
-                                features::kCategoriesMax,
+                                categories_max,
                                 look.categories < ColumnLook::kCountMax ? "" : "at least ",
-                                look.categories)};
+                                look.categories),
+                    look.categories <= static_cast<std::size_t>(features::kCategoriesMax)};
   }
   if (!look.varies) {
     return SetAside{"constant_column",
@@ -247,7 +249,8 @@ absl::Status CleanColumns(const RawRows& raw,
     if (column.role() == schema::v1::COLUMN_ROLE_LABEL) {
       continue;
     }
-    const auto aside = ReasonToSetAside(column, looks[static_cast<std::size_t>(c)], options);
+    const auto aside =
+        ReasonToSetAside(column, looks[static_cast<std::size_t>(c)], raw.categories_max, options);
     if (!aside.has_value()) {
       ++features;
       continue;
@@ -255,6 +258,9 @@ absl::Status CleanColumns(const RawRows& raw,
     column.set_role(schema::v1::COLUMN_ROLE_SET_ASIDE);
     column.set_reason(fmt::format("{}; set aside: {}", column.reason(), aside->rule));
     effects.push_back(Effect(aside->rule, column.name(), cleaned.row_count, aside->explanation));
+    if (aside->over_limit) {
+      cleaned.over_limit.push_back(column.name());
+    }
   }
   if (features == 0) {
     return WithFix(
@@ -279,7 +285,8 @@ absl::StatusOr<schema::v1::Task> TaskOf(const RawRows& raw,
     return schema::v1::TASK_UNSPECIFIED;
   }
   features::ColumnReader reader(raw.rows, static_cast<std::size_t>(label), raw.stop);
-  LabelValues values{.classes = {}, .rows = cleaned.row_count};
+  // Counted beyond the limit: whether integers are classes does not depend on it.
+  LabelValues values{.classes = {}, .rows = cleaned.row_count, .classes_max = raw.classes_max};
   ASSIGN_OR_RETURN(values.classes,
                    features::ClassesOf(reader, cleaned.marks, features::kClassesMax));
   return DecideTask(raw.rows.schema().columns(label), values, options, raw.file_name);

@@ -15,6 +15,7 @@
 
 #include "common/features/ranked_rows.h"
 #include "common/features/row_groups.h"
+#include "common/features/transform_check.h"
 
 namespace millrace::data {
 
@@ -28,6 +29,8 @@ struct RawRows {
 
   std::string file_name;  // for messages
   int threads = 1;
+  std::int64_t categories_max = features::kCategoriesMax;  // of a feature
+  std::int64_t classes_max = features::kClassesMax;        // of the label
   std::stop_token stop;
 };
 
@@ -36,12 +39,16 @@ struct CleanedRows {
   features::RowMarks marks;    // kKept or kDropped
   std::int64_t row_count = 0;  // that are kept
   std::vector<v1::CleaningEffect> effects;
+
+  /// Names of columns that are set aside for `categories_max` alone: features::kCategoriesMax would
+  /// take them. With these among the columns to drop, the options say what is made of a file.
+  std::vector<std::string> over_limit;
 };
 
 /// Drops rows without a label and, unless the options keep them, rows that repeat an earlier one in
 /// every column. Sets aside columns that the options drop, that are empty, identifiers, texts,
-/// categories of more than 1,024 values, or that have one value only. Rules over a single cell are
-/// Transforms and not done here.
+/// categories of more than `categories_max` values, or that have one value only. Rules over a
+/// single cell are Transforms and not done here.
 ///
 /// INVALID_ARGUMENT when no row or no feature is left, or the label cannot be learned (label.h).
 absl::StatusOr<CleanedRows> Clean(const RawRows& raw, const v1::ImportOptions& options);

@@ -6,7 +6,6 @@
 
 #include "common/config/config.h"
 #include "common/features/cell.h"
-#include "common/features/transform_check.h"
 #include "common/status/status.h"
 
 namespace millrace::data {
@@ -84,11 +83,11 @@ absl::StatusOr<Task> DecideTask(const Column& column,
   if (IsClassified(column, count, values.rows)) {
     task = count == 2 ? schema::v1::TASK_BINARY : schema::v1::TASK_MULTICLASS;
   }
-  if (task == schema::v1::TASK_MULTICLASS && count > features::kClassesMax) {
+  if (task == schema::v1::TASK_MULTICLASS && count > values.classes_max) {
     return WithFix(InvalidArgument("{}: label '{}' must have at most {} classes, found more",
                                    file_name,
                                    name,
-                                   features::kClassesMax),
+                                   values.classes_max),
                    "choose another label, or give it the type real if it is a number");
   }
   RETURN_IF_ERROR(CheckPositiveClass(classes, task, options, file_name));

@@ -78,7 +78,7 @@ absl::StatusOr<v1::ImportOptions> DetectOptions(v1::ImportOptions options, const
 }
 
 BlockSizes BlocksOf(const ImportMeans& means) {
-  return {.block_bytes = means.block_bytes, .row_bytes_max = means.limits.row_bytes_max};
+  return {.block_bytes = means.block_bytes, .row_bytes_max = means.limits.csv.row_bytes_max};
 }
 
 // One import.
@@ -124,7 +124,7 @@ absl::StatusOr<ImportedFile> Import::Run(std::string file_name, v1::ImportOption
   options_ = std::move(options);
   rules_.file_name = std::move(file_name);
   rules_.delimiter = options_.delimiter().front();
-  rules_.limits = means_.limits;
+  rules_.limits = means_.limits.csv;
   rules_.missing = Missing(options_);
   rules_.has_header = options_.header() == v1::ImportOptions::HEADER_PRESENT;
   RETURN_IF_ERROR(FindFirst());

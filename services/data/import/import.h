@@ -13,6 +13,7 @@
 #include "millrace/data/v1/data_service.pb.h"
 
 #include "common/csv/tokenizer.h"
+#include "common/features/transform_check.h"
 #include "common/storage/scratch.h"
 #include "services/data/import/block_source.h"
 #include "services/data/import/spilled_rows.h"
@@ -30,11 +31,18 @@ struct ImportedFile {
   v1::ImportOptions options;
 };
 
+/// What a file may ask for.
+struct ImportLimits {
+  csv::Limits csv = {};
+  std::int64_t categories_max = features::kCategoriesMax;  // of a feature
+  std::int64_t classes_max = features::kClassesMax;        // of the label
+};
+
 /// What a file is read with. None of it changes what comes out of a file within the limits.
 struct ImportMeans {
   storage::Scratch scratch;
   int threads = 1;
-  csv::Limits limits = {};
+  ImportLimits limits = {};
   std::int64_t block_bytes = BlockSizes::kBlockBytes;
 
   /// Told each step of the pipeline as it begins: import, rank, clean, split, columns.

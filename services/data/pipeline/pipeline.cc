@@ -89,11 +89,16 @@ absl::StatusOr<ImportResult> RunPipeline(const v1::ImportHeader& header,
                     .line_of = [&rows](std::int64_t row) { return rows.LineOf(row); },
                     .file_name = complete.file_name(),
                     .threads = means.threads,
+                    .categories_max = means.limits.categories_max,
+                    .classes_max = means.limits.classes_max,
                     .stop = stop};
   ASSIGN_OR_RETURN(CleanedRows cleaned, Clean(raw, result.options));
   result.schema = std::move(cleaned.schema);
   result.marks = std::move(cleaned.marks);
   result.effects = std::move(cleaned.effects);
+  for (std::string& name : cleaned.over_limit) {
+    result.options.add_drop_columns(std::move(name));
+  }
   Begin(means, "split");
   RETURN_IF_ERROR(
       AssignSplits(ranked, IsClassified(result.schema.task()), result.options, result.marks));

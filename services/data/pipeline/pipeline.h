@@ -40,14 +40,15 @@ struct ImportResult {
   std::vector<v1::CleaningEffect> effects;
 
   /// The options with every detected and every default value filled in. Importing the same bytes
-  /// with these gives the same cells, types, splits and encodings; only the columns' reasons
-  /// differ.
+  /// with these gives the same cells, types, splits and encodings, whatever the limits that take
+  /// them; only the reasons of columns and effects differ. A column that `categories_max` sets
+  /// aside is therefore among those to drop.
   v1::ImportOptions options;
 };
 
 /// Runs every step over one upload. `header.options` need not be valid; `header.file_name` stands
-/// in messages. The result depends on the bytes and the options alone, never on how `file` is read
-/// or by what means.
+/// in messages. The result depends on the bytes and the options alone, and for columns of more than
+/// `categories_max` categories on that limit; never on how `file` is read or by what other means.
 ///
 /// Fails with INVALID_ARGUMENT when the file cannot be read as its options say
 /// ("iris.csv:7:12: ...", expected, found; the fix attached), CANCELLED when `stop` was asked for,

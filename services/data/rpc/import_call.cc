@@ -169,7 +169,7 @@ absl::StatusOr<v1::DatasetVersion> ImportCall::Import() {
                            }};
     const ImportMeans means{.scratch = {.files = parts_.files, .folder = parts_.scratch_folder},
                             .threads = ThreadsOf(parts_),
-                            .limits = parts_.csv_limits};
+                            .limits = parts_.limits};
     ASSIGN_OR_RETURN(ImportResult result,
                      parts_.pipeline(header_, bytes, means, stop_.get_token()));
     if (stop_.stop_requested()) {

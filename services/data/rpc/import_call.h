@@ -14,7 +14,6 @@
 
 #include "millrace/data/v1/data_service.pb.h"
 
-#include "common/csv/tokenizer.h"
 #include "common/rpc/pool.h"
 #include "common/storage/file_system.h"
 #include "common/transfer/upload_store.h"
@@ -44,7 +43,7 @@ struct ImportParts {
   std::string scratch_folder;  // prepared with storage::PrepareFolder(); may be that of the uploads
   Pipeline pipeline;
   int threads = 0;  // of one import; 0: one a core, at most 8
-  csv::Limits csv_limits = {};
+  ImportLimits limits = {};
   std::shared_ptr<ImportMetrics> metrics = std::make_shared<ImportMetrics>();
 };
 

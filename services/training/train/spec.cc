@@ -130,6 +130,25 @@ absl::Status CheckEarlyStopping(const TrainingSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::Status CheckNetwork(const model::v1::NetworkSpec& network, const SpecLimits& limits) {
+  if (network.layers().empty() || network.layers_size() > limits.layers_max) {
+    return InvalidArgument("network.layers must have 1 to {} layers, found {}",
+                           limits.layers_max,
+                           network.layers_size());
+  }
+  for (int i = 0; i < network.layers_size(); ++i) {
+    const model::v1::Layer& layer = network.layers(i);
+    const std::int32_t units = layer.dense().units();
+    if (layer.has_dense() && (units < 1 || units > limits.units_max)) {
+      return InvalidArgument("network.layers[{}].dense.units must be in [1, {}], found {}",
+                             i,
+                             limits.units_max,
+                             units);
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void FillDefaults(TrainingSpec& spec) {
@@ -152,7 +171,8 @@ absl::Status Validate(const TrainingSpec& spec, const SpecLimits& limits) {
   RETURN_IF_ERROR(CheckCount("epochs", spec.epochs(), 1, limits.epochs_max));
   RETURN_IF_ERROR(CheckCount("batch_size", spec.batch_size(), 1, limits.batch_size_max));
   RETURN_IF_ERROR(CheckEarlyStopping(spec));
-  return CheckCount("threads", spec.threads(), 0, kThreadsMax);
+  RETURN_IF_ERROR(CheckCount("threads", spec.threads(), 0, kThreadsMax));
+  return CheckNetwork(spec.network(), limits);
 }
 
 absl::StatusOr<BoundSpec> Bind(const TrainingSpec& spec, const DatasetShape& dataset) {

@@ -25,10 +25,13 @@ void FillDefaults(model::v1::TrainingSpec& spec);
 struct SpecLimits {
   std::int64_t epochs_max = 100'000;
   std::int64_t batch_size_max = 65'536;
+  std::int64_t layers_max = 256;
+  std::int64_t units_max = 65'536;  // of one layer
 };
 
 /// OK, or INVALID_ARGUMENT that names the first field out of its range:
-/// "training.batch_size must be in [1, 65536], found 0". The network is checked by Bind().
+/// "training.batch_size must be in [1, 65536], found 0". Of the network it counts layers and units;
+/// Bind() checks the rest.
 /// Requires: FillDefaults() was called.
 absl::Status Validate(const model::v1::TrainingSpec& spec, const SpecLimits& limits = {});
 

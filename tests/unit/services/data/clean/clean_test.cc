@@ -16,6 +16,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 const double kMissing = std::nan("");
 
@@ -23,10 +24,13 @@ const double kMissing = std::nan("");
 struct CleanedTable {
   features::Table table;
   std::vector<v1::CleaningEffect> effects;
+  std::vector<std::string> over_limit;
 };
 
 // Line 2 is the first row's, as below a header.
-absl::StatusOr<CleanedTable> Cleaned(const features::Table& table, v1::ImportOptions options = {}) {
+absl::StatusOr<CleanedTable> Cleaned(const features::Table& table,
+                                     v1::ImportOptions options = {},
+                                     std::int64_t categories_max = features::kCategoriesMax) {
   const storage::TemporaryFolder folder;
   const features::TableGroups groups(table);
   const auto ranked = features::Ranked(groups, {1, 2}, folder);
@@ -42,13 +46,15 @@ absl::StatusOr<CleanedTable> Cleaned(const features::Table& table, v1::ImportOpt
       .line_of = [](std::int64_t row) -> absl::StatusOr<std::int64_t> { return row + 2; },
       .file_name = "t.csv",
       .threads = 2,
+      .categories_max = categories_max,
       .stop = {}};
   auto cleaned = Clean(raw, options);
   if (!cleaned.ok()) {
     return cleaned.status();
   }
   return CleanedTable{.table = features::Gathered(groups, cleaned->schema, cleaned->marks),
-                      .effects = cleaned->effects};
+                      .effects = cleaned->effects,
+                      .over_limit = cleaned->over_limit};
 }
 
 // What cleaning set aside or did, as "rule column count".
@@ -176,21 +182,37 @@ TEST(CleanTest, SetsAsideWhatIsNoFeatureAndSaysHowToUndoIt) {
   }
 }
 
-TEST(CleanTest, SetsAsideMoreCategoriesThanThereMayBeInputs) {
+// Rows of a number and a city, all of them different.
+features::Table Cities(int count) {
   features::Table table;
   std::vector<std::string> texts;
   std::vector<double> numbers;
-  for (int i = 0; i < 1025; ++i) {
+  for (int i = 0; i < count; ++i) {
     texts.push_back(std::to_string(i));
     numbers.push_back(i);
   }
   AddNumbers(table, "x", numbers);
   AddTexts(table, "city", texts);
-  const auto cleaned = Cleaned(table);
+  return table;
+}
+
+TEST(CleanTest, SetsAsideMoreCategoriesThanThereMayBeInputs) {
+  const auto cleaned = Cleaned(Cities(1025));
 
   ASSERT_TRUE(cleaned.ok()) << cleaned.status();
   EXPECT_THAT(Effects(*cleaned), ElementsAre("text_column city 1025"));
   EXPECT_THAT(cleaned->effects[0].explanation(), HasSubstr("at most 1024 categories"));
+  EXPECT_THAT(cleaned->over_limit, IsEmpty()) << "no limit would take it";
+}
+
+TEST(CleanTest, TellsWhichColumnsALargerLimitWouldTake) {
+  EXPECT_THAT(Effects(*Cleaned(Cities(7), {}, 7)), IsEmpty());
+
+  const auto cleaned = Cleaned(Cities(8), {}, 7);
+  ASSERT_TRUE(cleaned.ok()) << cleaned.status();
+  EXPECT_THAT(Effects(*cleaned), ElementsAre("text_column city 8"));
+  EXPECT_THAT(cleaned->effects[0].explanation(), HasSubstr("at most 7 categories"));
+  EXPECT_THAT(cleaned->over_limit, ElementsAre("city"));
 }
 
 TEST(CleanTest, WithoutALabelThereIsNoTask) {

@@ -23,13 +23,15 @@ v1::ImportOptions WithLabel() {
 }
 
 absl::StatusOr<schema::v1::Task> TaskOf(const features::Table& table,
-                                        const v1::ImportOptions& options) {
+                                        const v1::ImportOptions& options,
+                                        std::int64_t classes_max = features::kClassesMax) {
   const features::TableGroups groups(table, 100);
   features::ColumnReader reader(groups, 0, {});
   const auto classes = features::ClassesOf(reader, features::AllKept(table), features::kClassesMax);
   EXPECT_TRUE(classes.ok()) << classes.status();
-  return DecideTask(
-      table.schema.columns(0), {.classes = *classes, .rows = table.row_count()}, options, "t.csv");
+  const LabelValues values{
+      .classes = *classes, .rows = table.row_count(), .classes_max = classes_max};
+  return DecideTask(table.schema.columns(0), values, options, "t.csv");
 }
 
 absl::StatusOr<schema::v1::Task> TaskOfNumbers(const std::vector<double>& numbers,
@@ -105,6 +107,20 @@ TEST(DecideTaskTest, MoreThanAThousandClassesAreRefused) {
   ExpectError(TaskOfTexts(texts).status(),
               "t.csv: label 'y' must have at most 1000 classes, found more",
               "choose another label, or give it the type real if it is a number");
+}
+
+TEST(DecideTaskTest, ALowerLimitRefusesClassesAndLeavesRegressionsAlone) {
+  constexpr ColumnType kInteger = schema::v1::COLUMN_TYPE_INTEGER;
+  features::Table table;
+  AddNumbers(table, "y", Numbers(40, 4), kInteger);
+  EXPECT_EQ(*TaskOf(table, WithLabel(), 4), schema::v1::TASK_MULTICLASS);
+  ExpectError(TaskOf(table, WithLabel(), 3).status(),
+              "t.csv: label 'y' must have at most 3 classes, found more",
+              "choose another label, or give it the type real if it is a number");
+
+  features::Table many;
+  AddNumbers(many, "y", Numbers(2100, 21), kInteger);
+  EXPECT_EQ(*TaskOf(many, WithLabel(), 3), schema::v1::TASK_REGRESSION);
 }
 
 TEST(DecideTaskTest, TimestampsAreRefused) {

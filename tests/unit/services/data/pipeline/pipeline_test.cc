@@ -42,7 +42,8 @@ struct Result {
 absl::StatusOr<Result> RunPipeline(const v1::ImportHeader& header,
                                    const StagedFile& file,
                                    const std::stop_token& stop,
-                                   std::int64_t block_bytes = BlockSizes::kBlockBytes) {
+                                   std::int64_t block_bytes = BlockSizes::kBlockBytes,
+                                   const ImportLimits& limits = {}) {
   const storage::TemporaryFolder folder;
   absl::Status status;
   Result whole;
@@ -52,6 +53,7 @@ absl::StatusOr<Result> RunPipeline(const v1::ImportHeader& header,
                     file,
                     {.scratch = {.files = storage::PosixFileSystem(), .folder = folder.path()},
                      .threads = 2,
+                     .limits = limits,
                      .block_bytes = block_bytes},
                     stop);
     status = result.status();
@@ -184,6 +186,50 @@ std::string Quoted(const std::string& text, Random& random) {
     quoted += c == '"' ? "\"\"" : std::string(1, c);
   }
   return quoted + '"';
+}
+
+// Its options name what was made of a file, where a larger limit makes more of it: they are a part
+// of a version's digest.
+TEST(PipelineTest, TheOptionsSayWhatALimitKeptOut) {
+  std::string text = "x,size,y\n";
+  for (int i = 0; i < 60; ++i) {
+    text += fmt::format("{},size {},{}\n", i % 20, i % 4, i % 3);
+  }
+  v1::ImportHeader header = Header("y");
+  const auto open = RunPipeline(header, StagedText(text), {});
+  const auto limited =
+      RunPipeline(header, StagedText(text), {}, BlockSizes::kBlockBytes, {.categories_max = 3});
+  ASSERT_TRUE(open.ok()) << open.status();
+  ASSERT_TRUE(limited.ok()) << limited.status();
+  EXPECT_THAT(open->options.drop_columns(), testing::IsEmpty());
+  EXPECT_THAT(limited->options.drop_columns(), testing::ElementsAre("size"));
+  EXPECT_EQ(open->transforms.input_count(), 1 + 5);
+  EXPECT_EQ(limited->transforms.input_count(), 1);
+
+  *header.mutable_options() = limited->options;
+  const auto again = RunPipeline(header, StagedText(text), {});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->options.DebugString(), limited->options.DebugString());
+  EXPECT_EQ(again->transforms.input_count(), 1);
+}
+
+TEST(PipelineTest, ALabelHasAtMostAsManyClassesAsTheLimit) {
+  std::string text = "x,y\n";
+  for (int i = 0; i < 60; ++i) {
+    text += fmt::format("{},kind {}\n", i % 7, i % 4);
+  }
+  const auto run = [&](std::int64_t classes_max) {
+    return RunPipeline(Header("y"),
+                       StagedText(text),
+                       {},
+                       BlockSizes::kBlockBytes,
+                       {.classes_max = classes_max})
+        .status();
+  };
+
+  EXPECT_TRUE(run(4).ok()) << run(4);
+  EXPECT_EQ(run(3).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Message(run(3)), "t.csv: label 'y' must have at most 3 classes, found more");
 }
 
 using TextRows = std::vector<std::vector<std::string>>;

@@ -118,8 +118,31 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(SpecTest, LimitsThemselvesAreAllowed) {
   EXPECT_TRUE(Validate(CompleteSpecOf("epochs: 100000 batch_size: 65536 threads: 64 "
                                       "optimizer { sgd { learning_rate: 10 } } "
-                                      "early_stopping { patience: 100000 min_delta: 0 }"))
+                                      "early_stopping { patience: 100000 min_delta: 0 }" +
+                                      std::string(kNetwork)))
                   .ok());
+}
+
+TEST(SpecTest, LayersAndUnitsAreCountedAgainstTheLimits) {
+  model::v1::TrainingSpec spec = CompleteSpecOf(
+      "network { layers { dense { units: 3 } } layers { dropout { rate: 0.5 } } layers { dense { "
+      "units: 1 } } }");
+
+  EXPECT_TRUE(Validate(spec, {.layers_max = 3, .units_max = 3}).ok());
+  EXPECT_THAT(
+      Validate(spec, {.layers_max = 2}),
+      Fails(absl::StatusCode::kInvalidArgument, "network.layers must have 1 to 2 layers, found 3"));
+  EXPECT_THAT(Validate(spec, {.units_max = 2}),
+              Fails(absl::StatusCode::kInvalidArgument,
+                    "network.layers[0].dense.units must be in [1, 2], found 3"));
+  spec.mutable_network()->mutable_layers(2)->mutable_dense()->set_units(0);
+  EXPECT_THAT(Validate(spec, {.units_max = 3}),
+              Fails(absl::StatusCode::kInvalidArgument,
+                    "network.layers[2].dense.units must be in [1, 3], found 0"));
+  spec.clear_network();
+  EXPECT_THAT(
+      Validate(spec, {.layers_max = 3}),
+      Fails(absl::StatusCode::kInvalidArgument, "network.layers must have 1 to 3 layers, found 0"));
 }
 
 TEST(SpecTest, BindingChoosesTheLossOfTheTask) {
