@@ -17,8 +17,6 @@ namespace {
 using model::v1::Activation;
 using model::v1::Initializer;
 
-constexpr int kLayersMax = 256;
-constexpr std::int64_t kUnitsMax = 65536;
 constexpr std::int64_t kParametersMax = std::numeric_limits<std::int32_t>::max();
 
 absl::Status CheckActivation(const std::string& field, Activation activation, bool last) {
@@ -33,10 +31,6 @@ absl::Status CheckActivation(const std::string& field, Activation activation, bo
 }
 
 absl::Status CheckDense(const std::string& field, const model::v1::Dense& dense, bool last) {
-  if (dense.units() < 1 || dense.units() > kUnitsMax) {
-    return InvalidArgument(
-        "{}.units must be in [1, {}], found {}", field, kUnitsMax, dense.units());
-  }
   if (!model::v1::Initializer_IsValid(dense.initializer())) {
     return InvalidArgument("{}.initializer is not an initializer of this version, found {}",
                            field,
@@ -60,6 +54,7 @@ absl::StatusOr<LayerPlan> PlanLayer(const model::v1::Layer& layer, int index, bo
   LayerPlan plan;
   switch (layer.kind_case()) {
     case model::v1::Layer::kDense:
+      RETURN_IF_ERROR(CheckUnits(layer, index, kUnitsMax));
       RETURN_IF_ERROR(CheckDense(field + ".dense", layer.dense(), last));
       plan.kind = LayerPlan::Kind::kDense;
       plan.outputs = layer.dense().units();
@@ -140,11 +135,25 @@ void FillUniform(std::int64_t seed, std::int64_t index, double limit, std::span<
 
 }  // namespace
 
-absl::StatusOr<Network> Network::Create(const model::v1::NetworkSpec& spec, std::int64_t inputs) {
-  if (spec.layers().empty() || spec.layers_size() > kLayersMax) {
+absl::Status CheckLayerCount(const model::v1::NetworkSpec& spec, std::int64_t layers_max) {
+  if (spec.layers().empty() || spec.layers_size() > layers_max) {
     return InvalidArgument(
-        "network.layers must have 1 to {} layers, found {}", kLayersMax, spec.layers_size());
+        "network.layers must have 1 to {} layers, found {}", layers_max, spec.layers_size());
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckUnits(const model::v1::Layer& layer, int index, std::int64_t units_max) {
+  const std::int32_t units = layer.dense().units();
+  if (layer.has_dense() && (units < 1 || units > units_max)) {
+    return InvalidArgument(
+        "network.layers[{}].dense.units must be in [1, {}], found {}", index, units_max, units);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Network> Network::Create(const model::v1::NetworkSpec& spec, std::int64_t inputs) {
+  RETURN_IF_ERROR(CheckLayerCount(spec, kLayersMax));
   if (inputs < 1 || inputs > kParametersMax) {
     return InvalidArgument("network needs 1 to {} inputs, found {}", kParametersMax, inputs);
   }

@@ -8,12 +8,24 @@
 #include <string>
 #include <vector>
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include "millrace/model/v1/bundle.pb.h"
 #include "millrace/model/v1/network.pb.h"
 
 namespace millrace::network {
+
+/// What every installation takes; a service may be set to less.
+inline constexpr std::int64_t kLayersMax = 256;
+inline constexpr std::int64_t kUnitsMax = 65'536;  // of a dense layer
+
+/// INVALID_ARGUMENT when there is no layer, or more than `layers_max`.
+absl::Status CheckLayerCount(const model::v1::NetworkSpec& spec, std::int64_t layers_max);
+
+/// INVALID_ARGUMENT that names the field when `layer`, the spec's layer of that index, is dense and
+/// has no unit, or more than `units_max`.
+absl::Status CheckUnits(const model::v1::Layer& layer, int index, std::int64_t units_max);
 
 /// One layer of a Network.
 struct LayerPlan {

@@ -33,7 +33,7 @@ bool IsOwn(std::string_view service) {
   return service.substr(0, 12) == "grpc.health." || service.substr(0, 16) == "grpc.reflection.";
 }
 
-std::string_view View(grpc::string_ref text) {
+std::string_view View(const grpc::string_ref& text) {
   return {text.data(), text.size()};
 }
 
@@ -87,6 +87,11 @@ Permissions Merge(const std::vector<Permissions>& tables) {
   return all;
 }
 
+bool Changes(const Permissions& permissions, std::string_view method) {
+  const auto found = permissions.find(method);
+  return found != permissions.end() && found->second > Permission::kReader;
+}
+
 absl::Status CheckPermissions(const std::vector<std::string>& services,
                               const Permissions& permissions) {
   std::set<std::string> methods;
@@ -104,12 +109,12 @@ absl::Status CheckPermissions(const std::vector<std::string>& services,
     }
   }
   for (const std::string& method : methods) {
-    if (permissions.count(method) == 0) {
+    if (!permissions.contains(method)) {
       return Internal("no permission is stated for the method {}", method);
     }
   }
   for (const auto& [method, permission] : permissions) {
-    if (methods.count(method) == 0) {
+    if (!methods.contains(method)) {
       return Internal("a permission is stated for a method that is not there: {}", method);
     }
   }
@@ -118,7 +123,7 @@ absl::Status CheckPermissions(const std::vector<std::string>& services,
 
 Gate::Gate(std::shared_ptr<const security::AccessFile> access, Permissions permissions)
     : access_(std::move(access)),
-      permissions_(Merge({OwnPermissions(), permissions})) {}
+      permissions_(Merge({OwnPermissions(), std::move(permissions)})) {}
 
 absl::Status Gate::Decide(const InputMetadata& metadata,
                           const grpc::AuthContext& connection) const {

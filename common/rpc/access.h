@@ -22,6 +22,9 @@ using Permissions = std::map<std::string, security::Permission, std::less<>>;
 /// The entries of several services in one table.
 Permissions Merge(const std::vector<Permissions>& tables);
 
+/// Whether `method` changes something: it asks more than a reader's role. False without an entry.
+bool Changes(const Permissions& permissions, std::string_view method);
+
 /// INTERNAL that names the first method of `services` (full names in the generated descriptor pool)
 /// without an entry, or the first entry without a method. Health and reflection are the server's
 /// own: they have no entry.

@@ -123,8 +123,7 @@ std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> CallAudit
 }
 
 bool CallAudit::Changes(std::string_view method) const {
-  const auto found = permissions_.find(method);
-  return found != permissions_.end() && found->second > security::Permission::kReader;
+  return rpc::Changes(permissions_, method);
 }
 
 void CallAudit::Append(audit::Change change, std::function<void(const absl::Status&)> done) {

@@ -95,11 +95,12 @@ CallMetrics* CallObserver::Find(std::string_view method) {
   const std::lock_guard lock(mutex_);
   auto found = methods_.find(method);
   if (found == methods_.end()) {
-    const auto permission = permissions_.find(method);
-    const bool changes =
-        permission != permissions_.end() && permission->second > security::Permission::kReader;
     const std::string name(method);
-    found = methods_.emplace(name, std::make_unique<CallMetrics>(registry_, name, changes)).first;
+    found =
+        methods_
+            .emplace(name,
+                     std::make_unique<CallMetrics>(registry_, name, Changes(permissions_, method)))
+            .first;
   }
   return found->second.get();
 }

@@ -24,8 +24,7 @@ void Moments::AddOne(double number) {
   const double delta = number - mean_;
   mean_ += delta / static_cast<double>(count_);
   squares_ += delta * (number - mean_);
-  minimum_ = std::min(minimum_, number);
-  maximum_ = std::max(maximum_, number);
+  range_.Add({&number, 1});
 }
 
 void Moments::Add(std::span<const double> numbers) {
@@ -58,10 +57,7 @@ void Moments::Add(std::span<const double> numbers) {
   for (std::size_t i = even; i < numbers.size(); ++i) {
     block.squares_ += (numbers[i] - block.mean_) * (numbers[i] - block.mean_);
   }
-  for (const double number : numbers) {
-    block.minimum_ = number < block.minimum_ ? number : block.minimum_;
-    block.maximum_ = number > block.maximum_ ? number : block.maximum_;
-  }
+  block.range_.Add(numbers);
   Merge(block);
 }
 
@@ -75,8 +71,7 @@ void Moments::Merge(const Moments& other) {
   count_ += other.count_;
   mean_ += delta * (theirs / (ours + theirs));
   squares_ += other.squares_ + delta * delta * (ours * theirs / (ours + theirs));
-  minimum_ = std::min(minimum_, other.minimum_);
-  maximum_ = std::max(maximum_, other.maximum_);
+  range_.Merge(other.range_);
 }
 
 double Moments::StandardDeviation() const {

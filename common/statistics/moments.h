@@ -2,10 +2,10 @@
 
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <span>
+
+#include "common/statistics/range.h"
 
 namespace millrace::statistics {
 
@@ -24,9 +24,9 @@ class Moments {
   /// The rest have no meaning while count() is 0.
   [[nodiscard]] double mean() const { return mean_; }
 
-  [[nodiscard]] double minimum() const { return minimum_; }
+  [[nodiscard]] double minimum() const { return range_.minimum; }
 
-  [[nodiscard]] double maximum() const { return maximum_; }
+  [[nodiscard]] double maximum() const { return range_.maximum; }
 
   /// Population standard deviation: divides by the count.
   [[nodiscard]] double StandardDeviation() const;
@@ -37,8 +37,7 @@ class Moments {
   std::int64_t count_ = 0;
   double mean_ = 0;
   double squares_ = 0;  // the sum of squared distances from the mean
-  double minimum_ = std::numeric_limits<double>::infinity();
-  double maximum_ = -std::numeric_limits<double>::infinity();
+  Range range_;
 };
 
 }  // namespace millrace::statistics

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include <hwy/contrib/sort/vqsort.h>
@@ -16,18 +15,11 @@ constexpr std::size_t kCapacityMin = 64;  // of the lowest levels; few sorts of 
 
 }  // namespace
 
-QuantileSketch::QuantileSketch()
-    : minimum_(std::numeric_limits<double>::infinity()),
-      maximum_(-std::numeric_limits<double>::infinity()),
-      levels_(1),
-      coins_(kCoinSeed) {}
+QuantileSketch::QuantileSketch() : levels_(1), coins_(kCoinSeed) {}
 
 void QuantileSketch::Add(std::span<const double> numbers) {
   count_ += static_cast<std::int64_t>(numbers.size());
-  for (const double number : numbers) {
-    minimum_ = number < minimum_ ? number : minimum_;
-    maximum_ = number > maximum_ ? number : maximum_;
-  }
+  range_.Add(numbers);
   while (!numbers.empty()) {
     std::vector<double>& lowest = levels_.front();
     const std::span<const double> some =
@@ -47,8 +39,7 @@ void QuantileSketch::Add(std::span<const double> numbers) {
 
 void QuantileSketch::Merge(const QuantileSketch& other) {
   count_ += other.count_;
-  minimum_ = std::min(minimum_, other.minimum_);
-  maximum_ = std::max(maximum_, other.maximum_);
+  range_.Merge(other.range_);
   if (levels_.size() < other.levels_.size()) {
     levels_.resize(other.levels_.size());
   }
@@ -110,7 +101,7 @@ std::vector<double> QuantileSketch::Quantiles(const std::vector<double>& shares)
   for (const double share : shares) {
     const double wanted = share * total;
     double passed = 0;
-    double answer = maximum_;
+    double answer = range_.maximum;
     for (const auto& [number, weight] : weighted) {
       passed += weight;
       if (passed >= wanted) {
@@ -118,7 +109,7 @@ std::vector<double> QuantileSketch::Quantiles(const std::vector<double>& shares)
         break;
       }
     }
-    answers.push_back(share <= 0 ? minimum_ : share >= 1 ? maximum_ : answer);
+    answers.push_back(share <= 0 ? range_.minimum : share >= 1 ? range_.maximum : answer);
   }
   return answers;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/clock/random.h"
+#include "common/statistics/range.h"
 
 namespace millrace::statistics {
 
@@ -42,8 +43,7 @@ class QuantileSketch {
   void Compact(std::size_t level);
 
   std::int64_t count_ = 0;
-  double minimum_;
-  double maximum_;
+  Range range_;
   std::vector<std::vector<double>> levels_;  // a number in level i stands for 2^i
   std::size_t lowest_capacity_ = kExactMax;  // of level 0
   Random coins_;

@@ -17,6 +17,7 @@
 #include "common/features/transformer.h"
 #include "common/statistics/moments.h"
 #include "common/statistics/number_block.h"
+#include "common/statistics/range.h"
 #include "common/status/status.h"
 #include "services/data/fit/median.h"
 
@@ -31,7 +32,7 @@ using schema::v1::LinearEncoding;
 
 // What the first pass over a column of numbers gives.
 struct NumberLook {
-  statistics::Moments kept;   // of the rows that are kept
+  statistics::Range kept;     // of the rows that are kept
   statistics::Moments train;  // of the train split
   LeadingCounts counts;       // likewise
   std::int64_t missing_count = 0;
@@ -133,11 +134,11 @@ bool FitsFloat(double number, const LinearEncoding& encoding) {
 
 // Whether both ends of a column, over all kept rows, stay in a float32 once scaled.
 absl::Status CheckRange(const MarkedColumn& column,
-                        const statistics::Moments& kept,
+                        const statistics::Range& kept,
                         const LinearEncoding& encoding,
                         std::string_view file_name) {
-  if (kept.count() == 0 ||
-      (FitsFloat(kept.minimum(), encoding) && FitsFloat(kept.maximum(), encoding))) {
+  const bool is_empty = kept.minimum > kept.maximum;
+  if (is_empty || (FitsFloat(kept.minimum, encoding) && FitsFloat(kept.maximum, encoding))) {
     return absl::OkStatus();
   }
   std::optional<double> first;
@@ -154,7 +155,7 @@ absl::Status CheckRange(const MarkedColumn& column,
                                  "scaled, found {}",
                                  file_name,
                                  features::Excerpt(column.reader.column().name()),
-                                 first.value_or(kept.maximum())),
+                                 first.value_or(kept.maximum)),
                  "correct the cell, or drop the column");
 }
 

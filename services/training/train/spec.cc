@@ -130,21 +130,10 @@ absl::Status CheckEarlyStopping(const TrainingSpec& spec) {
   return absl::OkStatus();
 }
 
-absl::Status CheckNetwork(const model::v1::NetworkSpec& network, const SpecLimits& limits) {
-  if (network.layers().empty() || network.layers_size() > limits.layers_max) {
-    return InvalidArgument("network.layers must have 1 to {} layers, found {}",
-                           limits.layers_max,
-                           network.layers_size());
-  }
-  for (int i = 0; i < network.layers_size(); ++i) {
-    const model::v1::Layer& layer = network.layers(i);
-    const std::int32_t units = layer.dense().units();
-    if (layer.has_dense() && (units < 1 || units > limits.units_max)) {
-      return InvalidArgument("network.layers[{}].dense.units must be in [1, {}], found {}",
-                             i,
-                             limits.units_max,
-                             units);
-    }
+absl::Status CheckSize(const model::v1::NetworkSpec& spec, const SpecLimits& limits) {
+  RETURN_IF_ERROR(network::CheckLayerCount(spec, limits.layers_max));
+  for (int i = 0; i < spec.layers_size(); ++i) {
+    RETURN_IF_ERROR(network::CheckUnits(spec.layers(i), i, limits.units_max));
   }
   return absl::OkStatus();
 }
@@ -172,7 +161,7 @@ absl::Status Validate(const TrainingSpec& spec, const SpecLimits& limits) {
   RETURN_IF_ERROR(CheckCount("batch_size", spec.batch_size(), 1, limits.batch_size_max));
   RETURN_IF_ERROR(CheckEarlyStopping(spec));
   RETURN_IF_ERROR(CheckCount("threads", spec.threads(), 0, kThreadsMax));
-  return CheckNetwork(spec.network(), limits);
+  return CheckSize(spec.network(), limits);
 }
 
 absl::StatusOr<BoundSpec> Bind(const TrainingSpec& spec, const DatasetShape& dataset) {

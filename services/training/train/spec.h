@@ -25,8 +25,8 @@ void FillDefaults(model::v1::TrainingSpec& spec);
 struct SpecLimits {
   std::int64_t epochs_max = 100'000;
   std::int64_t batch_size_max = 65'536;
-  std::int64_t layers_max = 256;
-  std::int64_t units_max = 65'536;  // of one layer
+  std::int64_t layers_max = network::kLayersMax;
+  std::int64_t units_max = network::kUnitsMax;
 };
 
 /// OK, or INVALID_ARGUMENT that names the first field out of its range:
