@@ -35,15 +35,19 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   }
   const auto code = static_cast<grpc::StatusCode>(status.code());
   const std::string message = Cut(Message(status));
-  const std::string fix = Fix(status);
-  if (fix.empty()) {
-    return {code, message};
-  }
-  google::rpc::Help help;
-  help.add_links()->set_description(Cut(fix));
   google::rpc::Status details;
   details.set_code(static_cast<int>(code));
-  details.add_details()->PackFrom(help);
+  details.set_message(message);  // where Go and Java look for the text
+  if (const std::string fix = Fix(status); !fix.empty()) {
+    google::rpc::Help help;
+    help.add_links()->set_description(Cut(fix));
+    details.add_details()->PackFrom(help);
+  }
+  if (const auto wait = RetryAfter(status); wait.has_value()) {
+    google::rpc::RetryInfo retry;
+    retry.mutable_retry_delay()->set_seconds(wait->count());
+    details.add_details()->PackFrom(retry);
+  }
   return {code, message, details.SerializeAsString()};
 }
 
@@ -58,8 +62,11 @@ absl::Status FromGrpcStatus(const grpc::Status& status) {
   }
   for (const auto& detail : details.details()) {
     google::rpc::Help help;
+    google::rpc::RetryInfo retry;
     if (detail.UnpackTo(&help) && help.links_size() > 0) {
-      return WithFix(std::move(result), help.links(0).description());
+      result = WithFix(std::move(result), help.links(0).description());
+    } else if (detail.UnpackTo(&retry)) {
+      result = WithRetry(std::move(result), std::chrono::seconds(retry.retry_delay().seconds()));
     }
   }
   return result;

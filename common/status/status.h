@@ -9,6 +9,8 @@
 
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -88,6 +90,13 @@ absl::Status WithFix(absl::Status status, std::string_view fix);
 
 /// What WithFix() attached, or empty.
 std::string Fix(const absl::Status& status);
+
+/// The same error with how long to wait before asking again: for RESOURCE_EXHAUSTED and
+/// UNAVAILABLE.
+absl::Status WithRetry(absl::Status status, std::chrono::seconds wait);
+
+/// What WithRetry() attached.
+std::optional<std::chrono::seconds> RetryAfter(const absl::Status& status);
 
 }  // namespace millrace
 

@@ -12,6 +12,8 @@ inline rpc::Permissions DataPermissions() {
   return {
       {"millrace.data.v1.DataService/ImportDataset", kWriter},
       {"millrace.data.v1.DataService/GetUpload", kWriter},
+      {"millrace.data.v1.DataService/ListUploads", kOperator},
+      {"millrace.data.v1.DataService/DeleteUpload", kWriter},
       {"millrace.data.v1.DataService/GetDataset", kReader},
       {"millrace.data.v1.DataService/ListDatasets", kReader},
       {"millrace.data.v1.DataService/GetStatistics", kReader},

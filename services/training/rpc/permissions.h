@@ -15,6 +15,8 @@ inline rpc::Permissions TrainingPermissions() {
       {"millrace.training.v1.TrainingService/ListRuns", kReader},
       {"millrace.training.v1.TrainingService/WatchRun", kReader},
       {"millrace.training.v1.TrainingService/CancelRun", kWriter},
+      {"millrace.training.v1.TrainingService/PublishRun", kWriter},
+      {"millrace.training.v1.TrainingService/DeleteRun", kOperator},
   };
 }
 
