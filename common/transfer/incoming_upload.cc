@@ -41,6 +41,8 @@ UploadStore::Incoming::Incoming(UploadStore& store,
 
 UploadStore::Incoming::~Incoming() {
   if (entry_ == nullptr) {
+    const std::lock_guard lock(store_.mutex_);
+    --store_.unnamed_;
     return;
   }
   const std::lock_guard writing(entry_->writing);
@@ -177,14 +179,10 @@ absl::Status UploadStore::Incoming::Append(std::string_view bytes) {
     if (entry_->holder != number_) {
       return NotHeld();
     }
-    if (size > store_.limits_.unfinished_bytes_max - store_.unfinished_bytes_) {
-      return WithFix(ResourceExhausted("unfinished uploads may have {} bytes together",
-                                       store_.limits_.unfinished_bytes_max),
-                     "go on with this one when another has finished or expired");
-    }
+    RETURN_IF_ERROR(store_.CheckBytes(size, *entry_));
     store_.unfinished_bytes_ += size;
     entry_->written_bytes += size;
-    entry_->last_chunk = store_.clock_.Now();
+    store_.Touch(*entry_);
   }
   RETURN_IF_ERROR(bytes_->Append(bytes));
   unsynced_bytes_ += size;
@@ -219,7 +217,7 @@ absl::Status UploadStore::Incoming::Acknowledge(std::int64_t received_bytes) {
   const std::lock_guard lock(store_.mutex_);
   entry_->received_bytes = received_bytes;
   entry_->journal_bytes += static_cast<std::int64_t>(line.size());
-  entry_->last_chunk = now;
+  store_.Touch(*entry_);
   return absl::OkStatus();
 }
 

@@ -14,13 +14,38 @@ namespace millrace::transfer {
 
 namespace {
 
-constexpr std::string_view kHead = "millrace-upload 1 ";
+constexpr std::string_view kHead = "millrace-upload ";
 constexpr std::size_t kDigestDigits = 64;
+constexpr std::size_t kSenderDigits = 16;
 
-bool IsDigest(std::string_view text) {
-  return text.size() == kDigestDigits && std::all_of(text.begin(), text.end(), [](char c) {
+bool IsHex(std::string_view text, std::size_t digits) {
+  return text.size() == digits && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
          });
+}
+
+// Takes what is before the next blank off the front of `text`.
+std::string_view TakeWord(std::string_view& text) {
+  const std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(std::min(word.size() + 1, text.size()));
+  return word;
+}
+
+std::optional<UploadOrigin> OriginIn(std::string_view line) {
+  if (line.substr(0, kHead.size()) != kHead) {
+    return std::nullopt;
+  }
+  line.remove_prefix(kHead.size());
+  const std::string_view version = TakeWord(line);
+  UploadOrigin origin{.header_sha256 = std::string(TakeWord(line)), .subject = {}, .sender = {}};
+  if (version == "2") {
+    origin.subject = TakeWord(line);
+    origin.sender = TakeWord(line);
+  }
+  const bool is_whole = (version == "1" || IsHex(origin.sender, kSenderDigits)) &&
+                        IsHex(origin.header_sha256, kDigestDigits) && line.empty();
+  return is_whole && (version == "1" || version == "2") ? std::optional(std::move(origin))
+                                                        : std::nullopt;
 }
 
 // A whole number from 0 up that is all of `text`.
@@ -46,8 +71,8 @@ std::optional<UploadProgress> ProgressIn(std::string_view line) {
 
 }  // namespace
 
-std::string JournalHead(std::string_view header_sha256) {
-  return fmt::format("{}{}\n", kHead, header_sha256);
+std::string JournalHead(const UploadOrigin& origin) {
+  return fmt::format("{}2 {} {} {}\n", kHead, origin.header_sha256, origin.subject, origin.sender);
 }
 
 std::string JournalLine(const UploadProgress& progress) {
@@ -56,12 +81,13 @@ std::string JournalLine(const UploadProgress& progress) {
 
 absl::StatusOr<UploadJournal> ParseJournal(std::string_view text) {
   std::size_t end = text.find('\n');
-  const std::string_view head = text.substr(0, end);
-  if (end == std::string_view::npos || head.substr(0, kHead.size()) != kHead ||
-      !IsDigest(head.substr(kHead.size()))) {
-    return DataLoss("no journal of an upload: it must begin with '{}' and a digest", kHead);
+  std::optional<UploadOrigin> origin =
+      end == std::string_view::npos ? std::nullopt : OriginIn(text.substr(0, end));
+  if (!origin.has_value()) {
+    return DataLoss("no journal of an upload: it must begin with '{}', a version and a digest",
+                    kHead);
   }
-  UploadJournal journal{.header_sha256 = std::string(head.substr(kHead.size())), .last = {}};
+  UploadJournal journal{.origin = *std::move(origin), .last = {}};
   while (true) {
     const std::size_t begin = end + 1;
     end = text.find('\n', begin);

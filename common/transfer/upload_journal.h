@@ -4,9 +4,11 @@
 // Text. The first line says what the upload is, each further one how many bytes of it were on the
 // medium at a time, in seconds since 1970; the last whole line counts:
 //
-//     millrace-upload 1 {SHA-256 of the header, 64 hexadecimal digits}
+//     millrace-upload 2 {SHA-256 of the header, 64 hexadecimal digits} {subject} {sender}
 //     0 1700000000
 //     8388608 1700000007
+//
+// Journals of version 1 have neither subject nor sender and are read as well.
 
 #pragma once
 
@@ -23,14 +25,21 @@ struct UploadProgress {
   std::int64_t time_seconds = 0;
 };
 
-struct UploadJournal {
+/// What an upload is; nothing of it changes.
+struct UploadOrigin {
   std::string header_sha256;  // 64 hexadecimal digits
+  std::string subject;        // `datasets/{dataset}` or `models/{model}`; empty: unknown
+  std::string sender;         // 16 hexadecimal digits that stand for who sends it; empty: unknown
+};
+
+struct UploadJournal {
+  UploadOrigin origin;
   UploadProgress last;
   std::int64_t size_bytes = 0;  // of the lines that count; what follows them was never whole
 };
 
-/// The first line.
-std::string JournalHead(std::string_view header_sha256);
+/// The first line. Requires: the subject has no blanks and no line ends.
+std::string JournalHead(const UploadOrigin& origin);
 
 /// A further line.
 std::string JournalLine(const UploadProgress& progress);

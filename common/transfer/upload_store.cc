@@ -24,6 +24,14 @@ constexpr std::string_view kBytesEnd = ".upload";
 constexpr std::string_view kJournalEnd = ".journal";
 constexpr std::size_t kIdCharactersMin = 16;
 constexpr std::size_t kIdCharactersMax = 64;
+constexpr std::size_t kNameDigits = 16;
+constexpr std::string_view kCollection = "uploads/";
+constexpr std::int32_t kPageDefault = 100;
+constexpr std::int32_t kPageMax = 1'000;
+
+// Sweepers look more often; so much more that a clock says is a jump.
+constexpr auto kStepMax = std::chrono::minutes(30);
+constexpr seconds kRetry{60};
 
 bool IsIdCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -54,6 +62,22 @@ std::string DigestOf(const google::protobuf::MessageLite& header) {
   return storage::ToHex(storage::Sha256Of(bytes));
 }
 
+// Stands for something whose text is not to be seen.
+std::string ShortDigestOf(std::string_view text) {
+  return storage::ToHex(storage::Sha256Of(text)).substr(0, kNameDigits);
+}
+
+std::string NameOf(std::string_view id) {
+  return std::string(kCollection) + ShortDigestOf(id);
+}
+
+bool IsName(std::string_view name) {
+  return name.size() == kCollection.size() + kNameDigits &&
+         name.substr(0, kCollection.size()) == kCollection &&
+         name.substr(kCollection.size()).find_first_not_of("0123456789abcdef") ==
+             std::string_view::npos;
+}
+
 // The name's part before `end`, or empty.
 std::string_view StemOf(std::string_view name, std::string_view end) {
   return name.size() > end.size() && name.substr(name.size() - end.size()) == end
@@ -63,6 +87,10 @@ std::string_view StemOf(std::string_view name, std::string_view end) {
 
 std::int64_t SecondsOf(system_clock::time_point time) {
   return std::chrono::duration_cast<seconds>(time.time_since_epoch()).count();
+}
+
+google::protobuf::Timestamp TimestampOf(system_clock::time_point time) {
+  return google::protobuf::util::TimeUtil::SecondsToTimestamp(SecondsOf(time));
 }
 
 absl::Status OkIfNotFound(const absl::Status& removed) {
@@ -77,6 +105,7 @@ absl::StatusOr<std::unique_ptr<UploadStore>> UploadStore::Open(storage::FileSyst
                                                                const UploadLimits& limits) {
   RETURN_IF_ERROR(storage::PrepareFolder(files, folder));
   std::unique_ptr<UploadStore> store(new UploadStore(files, std::move(folder), clock, limits));
+  store->last_look_ = clock.Now();
   RETURN_IF_ERROR(store->TakeUpAll());
   store->Expire();
   return store;
@@ -111,13 +140,14 @@ absl::Status UploadStore::TakeUp(const std::string& id) {
         "an upload of {} bytes has only {} of them", journal.last.received_bytes, bytes->size());
   }
   const auto entry = std::make_shared<Entry>();
-  entry->header_sha256 = std::move(journal.header_sha256);
+  entry->origin = std::move(journal.origin);
   entry->received_bytes = journal.last.received_bytes;
   entry->written_bytes = bytes->size();
   entry->journal_bytes = journal.size_bytes;
-  // A clock that was set back must not keep it for longer.
-  entry->last_chunk =
-      std::min(system_clock::time_point(seconds(journal.last.time_seconds)), clock_.Now());
+  // A clock that was set back must not keep it for longer, nor one that jumped end it at once.
+  const auto now = clock_.Now();
+  entry->last_chunk = std::min(system_clock::time_point(seconds(journal.last.time_seconds)), now);
+  entry->passed_at_chunk = -std::min<Time>(now - entry->last_chunk, limits_.expire / 2);
   const std::lock_guard lock(mutex_);
   unfinished_bytes_ += entry->written_bytes;
   entries_.emplace(id, entry);
@@ -126,20 +156,25 @@ absl::Status UploadStore::TakeUp(const std::string& id) {
 
 absl::StatusOr<std::unique_ptr<UploadStore::Incoming>> UploadStore::Begin(
     const std::string& id,
-    const google::protobuf::MessageLite& header) {
+    const google::protobuf::MessageLite& header,
+    const UploadSender& sender) {
+  UploadOrigin origin{.header_sha256 = DigestOf(header),
+                      .subject = sender.subject,
+                      .sender = ShortDigestOf(sender.caller)};
+  const std::lock_guard lock(mutex_);
+  RemoveExpired();
   if (id.empty()) {
+    RETURN_IF_ERROR(CheckPlace(origin.sender));
     ASSIGN_OR_RETURN(auto unnamed, storage::StagedFile::Create(files_, folder_));
+    ++unnamed_;
     return std::make_unique<Incoming>(*this, "", nullptr, 0, std::move(unnamed));
   }
   RETURN_IF_ERROR(CheckId(id));
-  std::string header_sha256 = DigestOf(header);
-  const std::lock_guard lock(mutex_);
-  RemoveExpired();
   const auto found = entries_.find(id);
   std::shared_ptr<Entry> entry = found == entries_.end() ? nullptr : found->second;
   if (entry == nullptr) {
-    ASSIGN_OR_RETURN(entry, Create(id, std::move(header_sha256)));
-  } else if (entry->header_sha256 != header_sha256) {
+    ASSIGN_OR_RETURN(entry, Create(id, std::move(origin)));
+  } else if (entry->origin.header_sha256 != origin.header_sha256) {
     return WithFix(InvalidArgument("upload_id is that of an upload with another header"),
                    "give each upload a new random upload_id");
   } else if (entry->whole) {
@@ -149,18 +184,68 @@ absl::StatusOr<std::unique_ptr<UploadStore::Incoming>> UploadStore::Begin(
   return std::make_unique<Incoming>(*this, id, entry, entry->holder, nullptr);
 }
 
-absl::StatusOr<std::shared_ptr<UploadStore::Entry>> UploadStore::Create(const std::string& id,
-                                                                        std::string header_sha256) {
-  if (entries_.size() >= static_cast<std::size_t>(limits_.unfinished_max)) {
-    return WithFix(ResourceExhausted("{} uploads are unfinished already", limits_.unfinished_max),
-                   "finish one of them, or wait until one has expired");
+// Whether one more upload may begin.
+absl::Status UploadStore::CheckPlace(const std::string& sender) {
+  const auto is_full = [this] {
+    return static_cast<int>(entries_.size()) + unnamed_ >= limits_.unfinished_max;
+  };
+  while (is_full() && MakeRoom(sender)) {
   }
+  return is_full() ? WithRetry(WithFix(ResourceExhausted("{} uploads are unfinished already",
+                                                         limits_.unfinished_max),
+                                       "finish one of them; `millrace upload ls` lists them, and "
+                                       "`millrace upload rm` removes one"),
+                               kRetry)
+                   : absl::OkStatus();
+}
+
+// Whether so many bytes more may come to `entry`.
+absl::Status UploadStore::CheckBytes(std::int64_t more, const Entry& entry) {
+  const auto is_full = [&] { return more > limits_.unfinished_bytes_max - unfinished_bytes_; };
+  while (is_full() && MakeRoom(entry.origin.sender)) {
+  }
+  return is_full() ? WithRetry(WithFix(ResourceExhausted("unfinished uploads may have {} bytes"
+                                                         " together",
+                                                         limits_.unfinished_bytes_max),
+                                       "go on with this one when another has finished; `millrace "
+                                       "upload ls` lists them, and `millrace upload rm` removes "
+                                       "one"),
+                               kRetry)
+                   : absl::OkStatus();
+}
+
+// Removes the idle upload that `sender` or else anybody would miss least, if there is one.
+bool UploadStore::MakeRoom(const std::string& sender) {
+  std::vector<std::pair<std::pair<bool, Time>, std::string>> idle;  // best first once sorted
+  for (const auto& [id, entry] : entries_) {
+    if (entry->holder == 0 && !entry->whole && AgeOf(*entry) >= limits_.idle) {
+      idle.push_back({{entry->origin.sender != sender, entry->passed_at_chunk}, id});
+    }
+  }
+  std::sort(idle.begin(), idle.end());
+  return std::any_of(
+      idle.begin(), idle.end(), [this](const auto& one) { return RemoveUnwritten(one.second); });
+}
+
+UploadStore::Time UploadStore::AgeOf(const Entry& entry) const {
+  return passed_ - entry.passed_at_chunk;
+}
+
+// A chunk came.
+void UploadStore::Touch(Entry& entry) {
+  entry.last_chunk = clock_.Now();
+  entry.passed_at_chunk = passed_;
+}
+
+absl::StatusOr<std::shared_ptr<UploadStore::Entry>> UploadStore::Create(const std::string& id,
+                                                                        UploadOrigin origin) {
+  RETURN_IF_ERROR(CheckPlace(origin.sender));
   RETURN_IF_ERROR(RemoveFiles(id));  // of one that could not be removed when it should have been
   auto entry = std::make_shared<Entry>();
-  entry->header_sha256 = std::move(header_sha256);
-  entry->last_chunk = clock_.Now();
+  entry->origin = std::move(origin);
+  Touch(*entry);
   const std::string lines =
-      JournalHead(entry->header_sha256) +
+      JournalHead(entry->origin) +
       JournalLine({.received_bytes = 0, .time_seconds = SecondsOf(entry->last_chunk)});
   entry->journal_bytes = static_cast<std::int64_t>(lines.size());
   const auto write = [&]() -> absl::Status {
@@ -188,12 +273,84 @@ absl::StatusOr<v1::Upload> UploadStore::Find(const std::string& id) {
   if (found == entries_.end()) {
     return WithFix(NotFound("there is no such upload that can go on"), "send it from its start");
   }
-  v1::Upload upload;
+  v1::Upload upload = Describe(id, *found->second);
   upload.set_upload_id(id);
-  upload.set_received_bytes(found->second->received_bytes);
-  *upload.mutable_expire_time() = google::protobuf::util::TimeUtil::SecondsToTimestamp(
-      SecondsOf(found->second->last_chunk + limits_.expire));
   return upload;
+}
+
+v1::Upload UploadStore::Describe(const std::string& id, const Entry& entry) const {
+  v1::Upload upload;
+  upload.set_name(NameOf(id));
+  upload.set_subject(entry.origin.subject);
+  upload.set_received_bytes(entry.received_bytes);
+  upload.set_open(entry.holder != 0);
+  *upload.mutable_last_chunk_time() = TimestampOf(entry.last_chunk);
+  const Time left = std::max<Time>(limits_.expire - AgeOf(entry), Time(0));
+  *upload.mutable_expire_time() =
+      TimestampOf(clock_.Now() + std::chrono::duration_cast<seconds>(left));
+  return upload;
+}
+
+absl::StatusOr<v1::ListUploadsResponse> UploadStore::List(const v1::ListUploadsRequest& request) {
+  if (request.page_size() < 0 || request.page_size() > kPageMax) {
+    return InvalidArgument("page_size must be in [0, {}], found {}", kPageMax, request.page_size());
+  }
+  const std::string& after = request.page_token();
+  if (!after.empty() && !IsName(after)) {
+    return InvalidArgument("page_token is none that was given out");
+  }
+  const std::size_t size =
+      static_cast<std::size_t>(request.page_size() == 0 ? kPageDefault : request.page_size());
+  const std::lock_guard lock(mutex_);
+  RemoveExpired();
+  std::map<std::string, v1::Upload> by_name;
+  for (const auto& [id, entry] : entries_) {
+    v1::Upload upload = Describe(id, *entry);
+    by_name.emplace(upload.name(), std::move(upload));
+  }
+  v1::ListUploadsResponse response;
+  for (auto next = by_name.upper_bound(after); next != by_name.end(); ++next) {
+    if (static_cast<std::size_t>(response.uploads_size()) == size) {
+      response.set_next_page_token(response.uploads().rbegin()->name());
+      break;
+    }
+    *response.add_uploads() = std::move(next->second);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::DeleteUploadResponse> UploadStore::Delete(const std::string& name) {
+  if (!IsName(name)) {
+    return InvalidArgument("name must be uploads/ and {} hexadecimal digits, found '{}'",
+                           kNameDigits,
+                           name.substr(0, 64));
+  }
+  std::string id;
+  std::shared_ptr<Entry> entry;
+  {
+    const std::lock_guard lock(mutex_);
+    RemoveExpired();
+    const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const auto& one) {
+      return NameOf(one.first) == name;
+    });
+    if (found != entries_.end()) {
+      id = found->first;
+      entry = found->second;
+    }
+  }
+  if (entry != nullptr) {
+    const std::lock_guard writing(entry->writing);  // a chunk on its way to the disk comes first
+    const std::lock_guard lock(mutex_);
+    if (entry->whole) {
+      return WithFix(FailedPrecondition("the upload is whole and being worked on"),
+                     "wait until it has become a version, or cancel that");
+    }
+    if (const auto found = entries_.find(id); found != entries_.end() && found->second == entry) {
+      Remove(id);
+      return v1::DeleteUploadResponse();
+    }
+  }
+  return WithFix(NotFound("there is no upload '{}'", name), "`millrace upload ls` lists them");
 }
 
 void UploadStore::Expire() {
@@ -203,21 +360,28 @@ void UploadStore::Expire() {
 
 void UploadStore::RemoveExpired() {
   const auto now = clock_.Now();
+  passed_ += std::clamp<Time>(now - last_look_, Time(0), kStepMax);
+  last_look_ = now;
   std::vector<std::string> expired;
   for (const auto& [id, entry] : entries_) {
-    if (!entry->whole && entry->last_chunk + limits_.expire <= now) {
+    if (!entry->whole && AgeOf(*entry) >= limits_.expire) {
       expired.push_back(id);
     }
   }
   for (const std::string& id : expired) {
-    // One that is written to now has not expired. Without the lock a call that opens the files
-    // could find those of a new upload with the same id.
-    const std::shared_ptr<Entry> entry = entries_.at(id);
-    const std::unique_lock writing(entry->writing, std::try_to_lock);
-    if (writing.owns_lock()) {
-      Remove(id);
-    }
+    RemoveUnwritten(id);
   }
+}
+
+// Unless it is written to now: then it is neither expired nor idle. Without that lock a call that
+// opens the files could find those of a new upload with the same id.
+bool UploadStore::RemoveUnwritten(const std::string& id) {
+  const std::shared_ptr<Entry> entry = entries_.at(id);
+  const std::unique_lock writing(entry->writing, std::try_to_lock);
+  if (writing.owns_lock()) {
+    Remove(id);
+  }
+  return writing.owns_lock();
 }
 
 // A call that still writes to it finds out by the holder.

@@ -1,5 +1,6 @@
 // millrace-data: the composition root.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "common/rpc/pool.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
+#include "common/transfer/idle_watch.h"
 #include "common/transfer/upload_store.h"
 #include "common/transfer/upload_sweeper.h"
 #include "services/data/import/import.h"
@@ -66,6 +68,7 @@ absl::Status Run(const v1::DataConfig& config) {
                    transfer::UploadStore::Open(
                        files, uploads_folder, SystemClock(), transfer::LimitsOf(config)));
   const transfer::UploadSweeper sweeper(*uploads);
+  transfer::IdleWatch idle(std::chrono::seconds(config.stream_idle_seconds_max()));
   const int imports_max =
       config.import_threads() + static_cast<int>(config.limits().waiting_imports_max());
   ImportSlots slots(imports_max);
@@ -78,6 +81,7 @@ absl::Status Run(const v1::DataConfig& config) {
                        .imports = imports,
                        .slots = slots,
                        .uploads = *uploads,
+                       .idle = idle,
                        .scratch_folder = uploads_folder,
                        .pipeline = RunPipeline,
                        .limits = LimitsOf(config.limits()),

@@ -1,6 +1,7 @@
 // millrace-serving: the composition root.
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "common/rpc/pool.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
+#include "common/transfer/idle_watch.h"
 #include "common/transfer/upload_store.h"
 #include "common/transfer/upload_sweeper.h"
 #include "services/serving/load/repository.h"
@@ -70,6 +72,7 @@ absl::Status Run(const v1::ServingConfig& config) {
                                                SystemClock(),
                                                transfer::LimitsOf(config)));
   const transfer::UploadSweeper sweeper(*uploads);
+  transfer::IdleWatch idle(std::chrono::seconds(config.stream_idle_seconds_max()));
   ComputePool compute({.threads = ComputeThreads(config),
                        .waiting_max = static_cast<std::size_t>(config.queue_max())},
                       SystemClock(),
@@ -79,9 +82,9 @@ absl::Status Run(const v1::ServingConfig& config) {
                           .compute = compute,
                           .disk = disk,
                           .uploads = *uploads,
+                          .idle = idle,
                           .metrics = *metrics,
-                          .rows_max = config.limits().rows_max(),
-                          .uploads_max = config.limits().uploads_max()});
+                          .rows_max = config.limits().rows_max()});
   InferenceService inference(*models, compute, *metrics, config.limits().rows_max());
   return program::Serve(
       program::SettingsOf(config),

@@ -34,9 +34,10 @@ absl::Status Upload(storage::FileSystem& files,
                        folder + "/uploads",
                        SystemClock(),
                        {.upload_bytes_max = kBytesMax, .unfinished_bytes_max = kBytesMax}));
-  ASSIGN_OR_RETURN(
-      const auto upload,
-      uploads->Begin(fmt::format("upload-of-a-bundle-{}", weights), serving::v1::UploadHeader()));
+  ASSIGN_OR_RETURN(const auto upload,
+                   uploads->Begin(fmt::format("upload-of-a-bundle-{}", weights),
+                                  serving::v1::UploadHeader(),
+                                  {.subject = "models/m", .caller = kCaller}));
   transfer::v1::Chunk chunk;
   chunk.set_data(bytes);
   RETURN_IF_ERROR(upload->Take(chunk));

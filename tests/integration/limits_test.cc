@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -345,8 +346,6 @@ const std::map<std::string, std::pair<std::string, std::string>> kTests{
     {"serving.compute_threads",
      {"unit/services/serving/rpc/compute_pool_test.cc", "MoreThreadsShareWhatWaits"}},
     {"serving.limits.rows_max", {"integration/limits_test.cc", "RowsOfAPrediction"}},
-    {"serving.limits.uploads_max",
-     {"unit/services/serving/rpc/upload_test.cc", "AsManyStreamsAsAllowedAndOneMoreIsRefused"}},
     {"serving.limits.unfinished_uploads_max",
      {"unit/common/transfer/upload_store_test.cc", "TheNumberOfUnfinishedUploadsIsBounded"}},
     {"serving.queue_max",
@@ -387,13 +386,23 @@ const std::map<std::string, std::pair<std::string, std::string>> kTests{
     {"training.workers_max",
      {"unit/services/training/runs/run_executor_test.cc",
       "AFullQueueRefusesAndTakesAgainWhenARunHasEnded"}},
+    {"stream_idle_seconds_max",
+     {"unit/services/data/rpc/import_call_test.cc", "StreamsThatWaitShutNobodyOutAndAreEnded"}},
     {"upload_expire_hours",
      {"unit/common/transfer/upload_store_test.cc", "AnUploadExpiresAfterItsLastChunkToTheSecond"}},
+    {"upload_idle_seconds",
+     {"unit/common/transfer/upload_store_test.cc",
+      "AnIdleUploadMakesRoomTheOldestOfTheSameCallerFirst"}},
 };
 
-// One name for what several services have alike.
+// What several services have alike.
+const std::set<std::string> kShared{"stream_idle_seconds_max",
+                                    "upload_expire_hours",
+                                    "upload_idle_seconds"};
+
+// One name for it.
 std::string KeyOf(std::string_view service, const std::string& path) {
-  if (path.rfind("server.", 0) == 0 || path == "upload_expire_hours") {
+  if (path.rfind("server.", 0) == 0 || kShared.contains(path)) {
     return path;
   }
   return fmt::format("{}.{}", path == "drain_seconds" ? "data" : service, path);

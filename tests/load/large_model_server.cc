@@ -15,6 +15,7 @@
 #include "common/rpc/server.h"
 #include "common/status/check.h"
 #include "common/storage/file_system.h"
+#include "common/transfer/idle_watch.h"
 #include "common/transfer/upload_store.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/served_models.h"
@@ -61,11 +62,13 @@ void Serve(const std::string& folder, int tell, int until) {
   const auto uploads = transfer::UploadStore::Open(
       storage::PosixFileSystem(), folder + "/uploads", SystemClock(), {});
   CHECK(uploads.ok());
+  transfer::IdleWatch idle(std::chrono::minutes(1));
   prometheus::Registry metrics;
   ServingService serving({.models = **models,
                           .compute = compute,
                           .disk = disk,
                           .uploads = **uploads,
+                          .idle = idle,
                           .metrics = metrics});
   InferenceService inference(**models, compute, metrics, /*rows_max=*/4'096);
   const auto server = rpc::Server::Start({}, {&serving, &inference});

@@ -53,9 +53,9 @@ DataService::DataService(ImportParts parts, ExamplesCacheLimits cache_limits)
       read_{.store = import_.store, .cache = cache_, .disk = import_.disk} {}
 
 grpc::ServerReadReactor<v1::ImportDatasetRequest>* DataService::ImportDataset(
-    grpc::CallbackServerContext* /*context*/,
+    grpc::CallbackServerContext* context,
     v1::DatasetVersion* response) {
-  return new ImportCall(import_, *response);
+  return new ImportCall(import_, *context, *response);
 }
 
 grpc::ServerUnaryReactor* DataService::GetUpload(grpc::CallbackServerContext* context,
@@ -63,6 +63,23 @@ grpc::ServerUnaryReactor* DataService::GetUpload(grpc::CallbackServerContext* co
                                                  transfer::v1::Upload* response) {
   return rpc::ReplyFrom(import_.disk, *context, *response, [this, request] {
     return import_.uploads.Find(request->upload_id());
+  });
+}
+
+grpc::ServerUnaryReactor* DataService::ListUploads(grpc::CallbackServerContext* context,
+                                                   const transfer::v1::ListUploadsRequest* request,
+                                                   transfer::v1::ListUploadsResponse* response) {
+  return rpc::ReplyFrom(import_.disk, *context, *response, [this, request] {
+    return import_.uploads.List(*request);
+  });
+}
+
+grpc::ServerUnaryReactor* DataService::DeleteUpload(
+    grpc::CallbackServerContext* context,
+    const transfer::v1::DeleteUploadRequest* request,
+    transfer::v1::DeleteUploadResponse* response) {
+  return rpc::ReplyFrom(import_.disk, *context, *response, [this, request] {
+    return import_.uploads.Delete(request->name());
   });
 }
 

@@ -28,6 +28,14 @@ class DataService final : public v1::DataService::CallbackService {
                                       const transfer::v1::GetUploadRequest* request,
                                       transfer::v1::Upload* response) override;
 
+  grpc::ServerUnaryReactor* ListUploads(grpc::CallbackServerContext* context,
+                                        const transfer::v1::ListUploadsRequest* request,
+                                        transfer::v1::ListUploadsResponse* response) override;
+
+  grpc::ServerUnaryReactor* DeleteUpload(grpc::CallbackServerContext* context,
+                                         const transfer::v1::DeleteUploadRequest* request,
+                                         transfer::v1::DeleteUploadResponse* response) override;
+
   grpc::ServerUnaryReactor* GetDataset(grpc::CallbackServerContext* context,
                                        const v1::GetDatasetRequest* request,
                                        v1::DatasetVersion* response) override;

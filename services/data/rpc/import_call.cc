@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/resource/name.h"
+#include "common/rpc/access.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -61,14 +62,34 @@ int ThreadsOf(const ImportParts& parts) {
 
 }  // namespace
 
-ImportCall::ImportCall(const ImportParts& parts, v1::DatasetVersion& response)
+ImportCall::ImportCall(const ImportParts& parts,
+                       const grpc::CallbackServerContext& context,
+                       v1::DatasetVersion& response)
     : parts_(parts),
-      response_(response) {
-  StartRead(&message_);
+      context_(context),
+      response_(response),
+      stream_(parts.idle,
+              [this](const absl::Status& idle) { OnDisk([this, idle] { End(idle); }); }) {
+  Read();
+}
+
+void ImportCall::Read() {
+  stream_.Waits();
+  StartRead(&message_);  // last: the next message may be here before this returns
+}
+
+void ImportCall::OnDisk(std::function<void()> step) {
+  const absl::Status submitted = parts_.disk.Submit(std::move(step));
+  if (!submitted.ok()) {
+    End(submitted);
+  }
 }
 
 void ImportCall::OnReadDone(bool ok) {
-  const absl::Status submitted = parts_.disk.Submit([this, ok] {
+  if (!stream_.Came()) {
+    return;
+  }
+  OnDisk([this, ok] {
     if (ok) {
       Take();
     } else if (stop_.stop_requested()) {
@@ -79,9 +100,6 @@ void ImportCall::OnReadDone(bool ok) {
                   "send the whole file, then a close with its size and SHA-256"));
     }
   });
-  if (!submitted.ok()) {
-    End(submitted);
-  }
 }
 
 void ImportCall::OnCancel() {
@@ -95,7 +113,7 @@ void ImportCall::OnDone() {
 void ImportCall::Take() {
   absl::Status status = TakePart();
   if (status.ok() && sha256_.empty()) {
-    StartRead(&message_);  // last: the next message may be here before this returns
+    Read();  // last
     return;
   }
   if (status.ok()) {
@@ -138,6 +156,7 @@ absl::Status ImportCall::TakePart() {
 }
 
 absl::Status ImportCall::TakeClose() {
+  ASSIGN_OR_RETURN(slot_, parts_.slots.Take());
   ASSIGN_OR_RETURN(sha256_, upload_->Finish(message_.close()));
   return absl::OkStatus();
 }
@@ -153,8 +172,12 @@ absl::Status ImportCall::TakeHeader() {
                    "an import makes the next version by itself");
   }
   RETURN_IF_ERROR(CheckFileName(header_.file_name()));
-  ASSIGN_OR_RETURN(slot_, parts_.slots.Take());
-  ASSIGN_OR_RETURN(upload_, parts_.uploads.Begin(header_.upload_id(), header_));
+  RETURN_IF_ERROR(parts_.slots.Check());
+  ASSIGN_OR_RETURN(
+      upload_,
+      parts_.uploads.Begin(header_.upload_id(),
+                           header_,
+                           {.subject = header_.dataset(), .caller = rpc::Caller(context_)}));
   dataset_ = name.id;
   return absl::OkStatus();
 }

@@ -16,6 +16,7 @@
 
 #include "common/rpc/pool.h"
 #include "common/storage/file_system.h"
+#include "common/transfer/idle_watch.h"
 #include "common/transfer/upload_store.h"
 #include "services/data/import/import.h"
 #include "services/data/import/staged_file.h"
@@ -40,6 +41,7 @@ struct ImportParts {
   rpc::Pool& imports;  // runs pipelines; its queue takes as many as there are slots
   ImportSlots& slots;
   transfer::UploadStore& uploads;
+  transfer::IdleWatch& idle;
   std::string scratch_folder;  // prepared with storage::PrepareFolder(); may be that of the uploads
   Pipeline pipeline;
   int threads = 0;  // of one import; 0: one a core, at most 8
@@ -53,14 +55,19 @@ struct ImportParts {
 /// itself when the call is done.
 class ImportCall final : public grpc::ServerReadReactor<v1::ImportDatasetRequest> {
  public:
-  /// Does not own `parts` and `response`, which outlive the call.
-  ImportCall(const ImportParts& parts, v1::DatasetVersion& response);
+  /// Does not own what it is given, which outlives the call.
+  ImportCall(const ImportParts& parts,
+             const grpc::CallbackServerContext& context,
+             v1::DatasetVersion& response);
 
   void OnReadDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
 
  private:
+  void Read();
+  void OnDisk(std::function<void()> step);
+
   // Runs on a pool: nothing below waits in a reactor.
   void Take();
   absl::Status TakePart();
@@ -70,6 +77,7 @@ class ImportCall final : public grpc::ServerReadReactor<v1::ImportDatasetRequest
   void End(const absl::Status& status);
 
   const ImportParts& parts_;
+  const grpc::CallbackServerContext& context_;
   v1::DatasetVersion& response_;
   std::stop_source stop_;
   v1::ImportDatasetRequest message_;
@@ -77,7 +85,8 @@ class ImportCall final : public grpc::ServerReadReactor<v1::ImportDatasetRequest
   v1::ImportHeader header_;
   std::string dataset_;  // empty until the header came
   std::unique_ptr<transfer::UploadStore::Incoming> upload_;
-  std::string sha256_;  // of the whole; empty until the close came
+  std::string sha256_;                  // of the whole; empty until the close came
+  transfer::IdleWatch::Stream stream_;  // last: it may end the call while the others live
 };
 
 }  // namespace millrace::data

@@ -58,7 +58,7 @@ ServingService::ServingService(const ServingParts& parts)
 grpc::ServerReadReactor<v1::UploadModelRequest>* ServingService::UploadModel(
     grpc::CallbackServerContext* context,
     v1::ModelVersion* response) {
-  return new Upload(parts_, uploads_, *context, *response);  // deletes itself
+  return new Upload(parts_, *context, *response);  // deletes itself
 }
 
 grpc::ServerUnaryReactor* ServingService::GetUpload(grpc::CallbackServerContext* context,
@@ -66,6 +66,23 @@ grpc::ServerUnaryReactor* ServingService::GetUpload(grpc::CallbackServerContext*
                                                     transfer::v1::Upload* response) {
   return rpc::ReplyFrom(parts_.disk, *context, *response, [this, request] {
     return parts_.uploads.Find(request->upload_id());
+  });
+}
+
+grpc::ServerUnaryReactor* ServingService::ListUploads(
+    grpc::CallbackServerContext* context,
+    const transfer::v1::ListUploadsRequest* request,
+    transfer::v1::ListUploadsResponse* response) {
+  return rpc::ReplyFrom(
+      parts_.disk, *context, *response, [this, request] { return parts_.uploads.List(*request); });
+}
+
+grpc::ServerUnaryReactor* ServingService::DeleteUpload(
+    grpc::CallbackServerContext* context,
+    const transfer::v1::DeleteUploadRequest* request,
+    transfer::v1::DeleteUploadResponse* response) {
+  return rpc::ReplyFrom(parts_.disk, *context, *response, [this, request] {
+    return parts_.uploads.Delete(request->name());
   });
 }
 

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -13,6 +12,7 @@
 
 #include "common/rpc/call_metrics.h"
 #include "common/rpc/pool.h"
+#include "common/transfer/idle_watch.h"
 #include "common/transfer/upload_store.h"
 #include "services/serving/pipeline/served_models.h"
 #include "services/serving/rpc/compute_pool.h"
@@ -26,9 +26,9 @@ struct ServingParts {
   ComputePool& compute;  // predictions that are too large for a reactor
   rpc::Pool& disk;       // everything that waits: uploads and the catalog
   transfer::UploadStore& uploads;
+  transfer::IdleWatch& idle;  // of the streams of uploads
   prometheus::Registry& metrics;
   std::int64_t rows_max = 4'096;  // of one Predict
-  std::int64_t uploads_max = 8;   // under way; one more is refused
 };
 
 /// Errors are those of the parts; proto/millrace/serving/v1 says what each call does. Thread-safe.
@@ -44,6 +44,12 @@ class ServingService final : public v1::ServingService::CallbackService {
   grpc::ServerUnaryReactor* GetUpload(grpc::CallbackServerContext* context,
                                       const transfer::v1::GetUploadRequest* request,
                                       transfer::v1::Upload* response) override;
+  grpc::ServerUnaryReactor* ListUploads(grpc::CallbackServerContext* context,
+                                        const transfer::v1::ListUploadsRequest* request,
+                                        transfer::v1::ListUploadsResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteUpload(grpc::CallbackServerContext* context,
+                                         const transfer::v1::DeleteUploadRequest* request,
+                                         transfer::v1::DeleteUploadResponse* response) override;
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
                                        const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;
@@ -70,7 +76,6 @@ class ServingService final : public v1::ServingService::CallbackService {
   using PredictMessages = MessagePool<v1::PredictRequest, v1::PredictResponse>;
 
   ServingParts parts_;
-  std::atomic<int> uploads_{0};  // streams that are open now
   rpc::CallMetrics predict_calls_;
   PredictMessages predict_messages_;
 };

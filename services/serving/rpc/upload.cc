@@ -8,23 +8,33 @@
 namespace millrace::serving {
 
 Upload::Upload(const ServingParts& parts,
-               std::atomic<int>& open,
                grpc::CallbackServerContext& context,
                v1::ModelVersion& response)
     : parts_(parts),
-      open_(open),
       context_(context),
-      response_(response) {
-  if (++open_ > parts_.uploads_max) {
-    Finish(ToGrpcStatus(WithFix(
-        ResourceExhausted("{} uploads are open already", parts_.uploads_max), "try again later")));
-    return;
+      response_(response),
+      stream_(parts.idle,
+              [this](const absl::Status& idle) { OnDisk([this, idle] { End(idle); }); }) {
+  Read();
+}
+
+void Upload::Read() {
+  stream_.Waits();
+  StartRead(&message_);  // last: the next message may be here before this returns
+}
+
+void Upload::OnDisk(std::function<void()> step) {
+  const absl::Status submitted = parts_.disk.Submit(std::move(step));
+  if (!submitted.ok()) {
+    End(submitted);
   }
-  StartRead(&message_);
 }
 
 void Upload::OnReadDone(bool ok) {
-  const absl::Status submitted = parts_.disk.Submit([this, ok] {
+  if (!stream_.Came()) {
+    return;
+  }
+  OnDisk([this, ok] {
     if (ok) {
       Step();
     } else if (context_.IsCancelled()) {
@@ -34,9 +44,6 @@ void Upload::OnReadDone(bool ok) {
                           upload_ != nullptr ? upload_->size_bytes() : 0));
     }
   });
-  if (!submitted.ok()) {
-    End(submitted);
-  }
 }
 
 void Upload::Step() {
@@ -46,7 +53,7 @@ void Upload::Step() {
     End(status);
     return;
   }
-  StartRead(&message_);
+  Read();
 }
 
 absl::Status Upload::Take() {
@@ -75,7 +82,11 @@ absl::Status Upload::TakeHeader(const v1::UploadHeader& header) {
     return InvalidArgument("header.model must be models/{{model}}: serving numbers the versions");
   }
   model_ = name.id;
-  ASSIGN_OR_RETURN(upload_, parts_.uploads.Begin(header.upload_id(), header));
+  ASSIGN_OR_RETURN(
+      upload_,
+      parts_.uploads.Begin(header.upload_id(),
+                           header,
+                           {.subject = header.model(), .caller = rpc::Caller(context_)}));
   return absl::OkStatus();
 }
 

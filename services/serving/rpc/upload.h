@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,6 +11,7 @@
 
 #include "millrace/serving/v1/serving_service.pb.h"
 
+#include "common/transfer/idle_watch.h"
 #include "common/transfer/upload_store.h"
 #include "services/serving/rpc/serving_service.h"
 
@@ -22,22 +23,18 @@ namespace millrace::serving {
 /// go on (transfer::UploadStore). Deletes itself when the call is done.
 class Upload final : public grpc::ServerReadReactor<v1::UploadModelRequest> {
  public:
-  /// `open` counts the streams of the service.
   Upload(const ServingParts& parts,
-         std::atomic<int>& open,
          grpc::CallbackServerContext& context,
          v1::ModelVersion& response);
-
-  ~Upload() override { --open_; }
-
-  Upload(const Upload&) = delete;
-  Upload& operator=(const Upload&) = delete;
 
   void OnReadDone(bool ok) override;
 
   void OnDone() override { delete this; }
 
  private:
+  void Read();
+  void OnDisk(std::function<void()> step);
+
   // Works on message_; on the disk pool.
   void Step();
   absl::Status Take();
@@ -46,12 +43,12 @@ class Upload final : public grpc::ServerReadReactor<v1::UploadModelRequest> {
   void End(const absl::Status& status);
 
   ServingParts parts_;
-  std::atomic<int>& open_;
   grpc::CallbackServerContext& context_;
   v1::ModelVersion& response_;
   v1::UploadModelRequest message_;
   std::string model_;
   std::unique_ptr<transfer::UploadStore::Incoming> upload_;  // set by the header
+  transfer::IdleWatch::Stream stream_;  // last: it may end the call while the others live
 };
 
 }  // namespace millrace::serving

@@ -32,6 +32,7 @@
 #include "common/status/check.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
+#include "common/transfer/idle_watch.h"
 #include "common/transfer/sender.h"
 #include "common/transfer/upload_store.h"
 #include "services/data/pipeline/allocator.h"
@@ -84,6 +85,7 @@ Served Serve(const std::string& folder, int to_client, int from_client) {
   const auto uploads = transfer::UploadStore::Open(
       files, uploads_folder, SystemClock(), {.upload_bytes_max = kUploadBytesMax});
   CHECK(uploads.ok());
+  transfer::IdleWatch idle(std::chrono::minutes(1));
   ImportSlots slots(2);
   rpc::Pool disk(4, 64);
   rpc::Pool imports(2, 2);
@@ -106,6 +108,7 @@ Served Serve(const std::string& folder, int to_client, int from_client) {
                        .imports = imports,
                        .slots = slots,
                        .uploads = **uploads,
+                       .idle = idle,
                        .scratch_folder = uploads_folder,
                        .pipeline = pipeline});
   const auto server = rpc::Server::Start({}, {&service});

@@ -8,7 +8,9 @@ namespace millrace::transfer {
 namespace {
 
 const std::string kDigest(64, 'a');
-const std::string kHead = JournalHead(kDigest);
+const std::string kSender(16, 'b');
+const std::string kHead =
+    JournalHead({.header_sha256 = kDigest, .subject = "datasets/iris", .sender = kSender});
 
 TEST(UploadJournalTest, TheLastLineCounts) {
   const std::string text =
@@ -19,15 +21,26 @@ TEST(UploadJournalTest, TheLastLineCounts) {
   const auto journal = ParseJournal(text);
 
   ASSERT_TRUE(journal.ok()) << journal.status();
-  EXPECT_EQ(journal->header_sha256, kDigest);
+  EXPECT_EQ(journal->origin.header_sha256, kDigest);
+  EXPECT_EQ(journal->origin.subject, "datasets/iris");
+  EXPECT_EQ(journal->origin.sender, kSender);
   EXPECT_EQ(journal->last.received_bytes, 100);
   EXPECT_EQ(journal->last.time_seconds, 1'700'000'009);
   EXPECT_EQ(journal->size_bytes, static_cast<std::int64_t>(text.size()));
 }
 
 TEST(UploadJournalTest, IsWhatTheHeaderSays) {
-  EXPECT_EQ(kHead, "millrace-upload 1 " + kDigest + "\n");
+  EXPECT_EQ(kHead, "millrace-upload 2 " + kDigest + " datasets/iris " + kSender + "\n");
   EXPECT_EQ(JournalLine({.received_bytes = 5, .time_seconds = 7}), "5 7\n");
+}
+
+TEST(UploadJournalTest, OneOfVersion1HasNeitherSubjectNorSender) {
+  const auto journal = ParseJournal("millrace-upload 1 " + kDigest + "\n9 1700000000\n");
+
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_EQ(journal->origin.header_sha256, kDigest);
+  EXPECT_EQ(journal->origin.subject, "");
+  EXPECT_EQ(journal->last.received_bytes, 9);
 }
 
 TEST(UploadJournalTest, CutAnywhereItIsTheJournalOfItsWholeLines) {
@@ -68,7 +81,10 @@ TEST(UploadJournalTest, WhatFollowsADamagedLineDoesNotCount) {
 }
 
 TEST(UploadJournalTest, AnotherHeadIsNoJournal) {
-  for (const std::string& head : {std::string("millrace-upload 2 ") + kDigest + "\n",
+  for (const std::string& head : {std::string("millrace-upload 3 ") + kDigest + "\n",
+                                  std::string("millrace-upload 2 ") + kDigest + "\n",
+                                  "millrace-upload 2 " + kDigest + " models/m " + kSender + " x\n",
+                                  "millrace-upload 2 " + kDigest + " models/m bb\n",
                                   std::string("millrace-upload 1 ") + kDigest + "a\n",
                                   std::string("millrace-upload 1 ") + kDigest.substr(1) + "A\n",
                                   std::string("\n"),

@@ -79,7 +79,7 @@ class UploadStoreTest : public testing::Test {
   }
 
   std::unique_ptr<UploadStore::Incoming> Begin(const std::string& id = kId) {
-    auto upload = store_->Begin(id, header_);
+    auto upload = store_->Begin(id, header_, sender_);
     EXPECT_TRUE(upload.ok()) << upload.status();
     return *std::move(upload);
   }
@@ -117,6 +117,26 @@ class UploadStoreTest : public testing::Test {
     EXPECT_TRUE(*(*file)->Read(0, (*file)->size()) == bytes_);
   }
 
+  // Time passes, and the store sees it pass.
+  void Pass(seconds time) {
+    while (time > seconds(0)) {
+      const seconds step = std::min(time, seconds(std::chrono::minutes(30)));
+      clock_.Advance(step);
+      store_->Expire();
+      time -= step;
+    }
+  }
+
+  std::vector<v1::Upload> List(std::int32_t page_size = 0, const std::string& token = {}) {
+    v1::ListUploadsRequest request;
+    request.set_page_size(page_size);
+    request.set_page_token(token);
+    const auto response = store_->List(request);
+    EXPECT_TRUE(response.ok()) << response.status();
+    next_page_ = response->next_page_token();
+    return {response->uploads().begin(), response->uploads().end()};
+  }
+
   [[nodiscard]] std::vector<std::string> Files() const {
     return *storage::PosixFileSystem().List(folder_.path());
   }
@@ -132,6 +152,8 @@ class UploadStoreTest : public testing::Test {
                        .unfinished_max = 3,
                        .expire = hours(2)};
   v1::GetUploadRequest header_;
+  UploadSender sender_{.subject = "datasets/iris", .caller = "ann"};
+  std::string next_page_;
   std::string bytes_ = Bytes(10'500);
   std::unique_ptr<UploadStore> store_ =
       *UploadStore::Open(storage::PosixFileSystem(), folder_.path(), clock_, limits_);
@@ -254,12 +276,14 @@ TEST_F(UploadStoreTest, AnIdIsBoundToItsHeader) {
   Restart();
   v1::GetUploadRequest other;
   other.set_upload_id("another message");
-  EXPECT_THAT(store_->Begin(kId, other), Fails(kInvalid, "an upload with another header"));
+  EXPECT_THAT(store_->Begin(kId, other, sender_), Fails(kInvalid, "an upload with another header"));
   Complete();
 }
 
 TEST_F(UploadStoreTest, AnIdHas16To64CharactersThatAreNoPath) {
-  const auto begin = [this](const std::string& id) { return store_->Begin(id, header_).status(); };
+  const auto begin = [this](const std::string& id) {
+    return store_->Begin(id, header_, sender_).status();
+  };
   EXPECT_THAT(begin(std::string(15, 'a')), Fails(kInvalid, "16 to 64 characters"));
   EXPECT_TRUE(begin(std::string(16, 'Z')).ok());
   EXPECT_TRUE(begin(std::string(64, '9')).ok());
@@ -303,9 +327,9 @@ TEST_F(UploadStoreTest, AWholeThatIsBeingWorkedOnIsNotGivenAway) {
   auto upload = Begin();
   ASSERT_TRUE(TakeRange(*upload, bytes_, 0, 10'500).ok());
   ExpectWhole(*upload);
-  clock_.Advance(hours(100));
+  Pass(hours(100));
 
-  EXPECT_THAT(store_->Begin(kId, header_),
+  EXPECT_THAT(store_->Begin(kId, header_, sender_),
               Fails(absl::StatusCode::kUnavailable, "whole and being worked on"));
   upload.reset();
   EXPECT_THAT(store_->Find(kId), Fails(absl::StatusCode::kNotFound, "go on")) << "it expired";
@@ -317,7 +341,7 @@ TEST_F(UploadStoreTest, CallsThatTakeTheUploadFromEachOtherNeverMixTheirBytes) {
   for (int call = 0; call < 4; ++call) {
     calls.emplace_back([&, own = std::string(bytes_.size(), static_cast<char>('A' + call))] {
       for (int i = 0; i < 20; ++i) {
-        const auto upload = store_->Begin(kId, header_);
+        const auto upload = store_->Begin(kId, header_, sender_);
         if (!upload.ok() || !TakeRange(**upload, own, 0, 100'000).ok()) {
           continue;
         }
@@ -338,10 +362,9 @@ TEST_F(UploadStoreTest, CallsThatTakeTheUploadFromEachOtherNeverMixTheirBytes) {
 
 TEST_F(UploadStoreTest, AnUploadExpiresAfterItsLastChunkToTheSecond) {
   Send(0, 1'000);
-  clock_.Advance(hours(1));
+  Pass(hours(1));
   Send(1'000, 2'000);
-  clock_.Advance(hours(2) - seconds(1));
-  Restart();
+  Pass(hours(2) - seconds(1));
   EXPECT_EQ(Received(), 2'000);
   EXPECT_EQ(store_->Find(kId)->expire_time().seconds(), 1'700'000'000 + 3 * 3'600);
 
@@ -350,26 +373,38 @@ TEST_F(UploadStoreTest, AnUploadExpiresAfterItsLastChunkToTheSecond) {
   EXPECT_THAT(Files(), IsEmpty());
 }
 
-TEST_F(UploadStoreTest, WhatExpiredWhileTheServiceWasDownGoesAtTheStart) {
+TEST_F(UploadStoreTest, AfterAStartHalfOfItsTimeIsLeftHoweverLongTheServiceWasDown) {
   Send(0, 1'000);
-  clock_.Advance(hours(2));
+  clock_.Advance(hours(50));
   Restart();
-  EXPECT_THAT(Files(), IsEmpty());
+  Pass(hours(1) - seconds(1));
+  EXPECT_EQ(Received(), 1'000);
+  Pass(seconds(1));
+  EXPECT_THAT(store_->Find(kId), Fails(absl::StatusCode::kNotFound, "go on"));
+}
+
+TEST_F(UploadStoreTest, AClockThatJumpsMakesNothingOlderByMoreThanHalfAnHour) {
+  Send(0, 1'000);
+  clock_.Advance(hours(1'000));
+  EXPECT_EQ(Received(), 1'000);
+  Pass(hours(1));
+  EXPECT_EQ(Received(), 1'000);
+  Pass(seconds(30 * 60));
+  EXPECT_THAT(store_->Find(kId), Fails(absl::StatusCode::kNotFound, "go on"));
 }
 
 TEST_F(UploadStoreTest, AClockThatIsSetBackKeepsNothingForLonger) {
   Send(0, 1'000);
   clock_.Advance(-hours(1'000));
   Restart();
-  clock_.Advance(hours(2));
+  Pass(hours(2));
   EXPECT_THAT(store_->Find(kId), Fails(absl::StatusCode::kNotFound, "go on"));
 }
 
 TEST_F(UploadStoreTest, ACallWhoseUploadExpiredIsToldAndBeginsAnew) {
   const auto upload = Begin();
   ASSERT_TRUE(TakeRange(*upload, bytes_, 0, 2'000).ok());
-  clock_.Advance(hours(2));
-  store_->Expire();
+  Pass(hours(2));
   EXPECT_THAT(TakeAt(*upload, 2'000, "x"), Fails(kAborted, "or it has expired"));
   Complete();
 }
@@ -380,11 +415,89 @@ TEST_F(UploadStoreTest, TheNumberOfUnfinishedUploadsIsBounded) {
   Send(0, 1'000, id(2));
   Restart();
   Send(0, 1'000, id(3));
-  EXPECT_THAT(store_->Begin(id(4), header_), Fails(kExhausted, "3 uploads are unfinished"));
+  EXPECT_THAT(store_->Begin(id(4), header_, sender_),
+              Fails(kExhausted, "3 uploads are unfinished"));
   Send(1'000, 2'000, id(3));  // one of them may go on
-  EXPECT_TRUE(store_->Begin("", header_).ok()) << "an unnamed one is bounded elsewhere";
-  clock_.Advance(hours(2));
+  EXPECT_THAT(store_->Begin("", header_, sender_), Fails(kExhausted, "3 uploads are unfinished"));
+  EXPECT_EQ(RetryAfter(store_->Begin(id(4), header_, sender_).status()), seconds(60));
+  Pass(hours(2));
+  const auto unnamed = store_->Begin("", header_, sender_);
+  ASSERT_TRUE(unnamed.ok()) << unnamed.status();
   Send(0, 1'000, id(4));
+  Send(0, 1'000, id(5));
+  EXPECT_THAT(store_->Begin(id(6), header_, sender_), Fails(kExhausted, "3 uploads are"))
+      << "an unnamed one counts while it lives";
+}
+
+TEST_F(UploadStoreTest, AnIdleUploadMakesRoomTheOldestOfTheSameCallerFirst) {
+  const auto id = [](int i) { return "0123456789abcde" + std::to_string(i); };
+  sender_.caller = "bob";
+  Send(0, 1'000, id(1));
+  Pass(seconds(60));
+  sender_.caller = "ann";
+  Send(0, 1'000, id(2));
+  Pass(seconds(60));
+  Send(0, 1'000, id(3));
+  Restart();  // who sent it is known afterwards, too
+  EXPECT_THAT(store_->Begin(id(4), header_, sender_), Fails(kExhausted, "unfinished already"));
+
+  Pass(limits_.idle);
+  const auto open = Begin(id(2));  // whoever sends it needs it
+  Send(0, 1'000, id(4));
+  EXPECT_THAT(store_->Find(id(3)), Fails(absl::StatusCode::kNotFound, "go on")) << "ann's own";
+  EXPECT_TRUE(store_->Find(id(1)).ok()) << "bob's is older";
+  Send(0, 1'000, id(5));
+  EXPECT_THAT(store_->Find(id(1)), Fails(absl::StatusCode::kNotFound, "go on"));
+  EXPECT_THAT(store_->Begin(id(6), header_, sender_), Fails(kExhausted, "unfinished already"));
+  EXPECT_TRUE(store_->Find(id(2)).ok()) << "a stream is open";
+}
+
+TEST_F(UploadStoreTest, ListsNameUploadsWithoutTellingHowToGoOn) {
+  EXPECT_THAT(List(), IsEmpty());
+  Send(0, 1'000);
+  const auto other = Begin("another-upload-0123");
+
+  const auto all = List();
+  ASSERT_EQ(all.size(), 2U);
+  for (const v1::Upload& upload : all) {
+    EXPECT_EQ(upload.upload_id(), "");
+    EXPECT_EQ(upload.subject(), "datasets/iris");
+  }
+  const std::string name = store_->Find(kId)->name();
+  EXPECT_EQ(name, "uploads/" + storage::ToHex(storage::Sha256Of(kId)).substr(0, 16));
+  const auto& own = all[0].name() == name ? all[0] : all[1];
+  EXPECT_EQ(own.received_bytes(), 1'000);
+  EXPECT_FALSE(own.open());
+  EXPECT_TRUE((all[0].name() == name ? all[1] : all[0]).open());
+
+  const auto first = List(1);
+  const auto second = List(1, next_page_);
+  EXPECT_EQ(first[0].name(), all[0].name());
+  EXPECT_EQ(second[0].name(), all[1].name());
+  EXPECT_EQ(next_page_, "");
+  v1::ListUploadsRequest wrong;
+  wrong.set_page_token("x");
+  EXPECT_THAT(store_->List(wrong), Fails(kInvalid, "page_token"));
+}
+
+TEST_F(UploadStoreTest, WhoKnowsTheNameRemovesAnUploadAndItsStreamIsTold) {
+  const auto upload = Begin();
+  ASSERT_TRUE(TakeRange(*upload, bytes_, 0, 2'000).ok());
+  const std::string name = store_->Find(kId)->name();
+
+  const auto deleted = store_->Delete(name);
+
+  ASSERT_TRUE(deleted.ok()) << deleted.status();
+  EXPECT_THAT(Files(), IsEmpty());
+  EXPECT_THAT(TakeAt(*upload, 2'000, "x"), Fails(kAborted, "another call goes on"));
+  EXPECT_THAT(store_->Delete(name), Fails(absl::StatusCode::kNotFound, "there is no upload"));
+  EXPECT_THAT(store_->Delete(kId), Fails(kInvalid, "16 hexadecimal digits"));
+  Complete();
+  const auto whole = Begin("another-upload-0123");
+  ASSERT_TRUE(TakeRange(*whole, bytes_, 0, 10'500).ok());
+  ASSERT_TRUE(whole->Finish(CloseOf(bytes_)).ok());
+  EXPECT_THAT(store_->Delete(store_->Find("another-upload-0123")->name()),
+              Fails(absl::StatusCode::kFailedPrecondition, "being worked on"));
 }
 
 TEST_F(UploadStoreTest, TheBytesOfUnfinishedUploadsAreBoundedToTheByte) {
@@ -403,8 +516,9 @@ TEST_F(UploadStoreTest, TheBytesOfUnfinishedUploadsAreBoundedToTheByte) {
   Send(0, 1'000);  // gives 3,000 back
   Send(6'000, 9'000, other);
   EXPECT_THAT(TakeAt(*Begin(), 1'000, "x"), Fails(kExhausted, "10000 bytes together"));
-  clock_.Advance(hours(2));
-  Send(0, 10'000);
+  Pass(limits_.idle);
+  Send(0, 10'000);  // the idle one makes room
+  EXPECT_THAT(store_->Find(other), Fails(absl::StatusCode::kNotFound, "go on"));
 }
 
 TEST_F(UploadStoreTest, TheBytesOfOneUploadAreBoundedOverAllItsCalls) {
@@ -501,13 +615,13 @@ TEST_F(UploadStoreTest, WhateverFailsNothingAcknowledgedIsLost) {
     }
     for (const auto& [begin, end] : std::vector<std::pair<std::int64_t, std::int64_t>>{
              {0, 2'000}, {2'000, 4'000}, {3'000, 10'500}}) {
-      const auto upload = (*store)->Begin(kId, header_);
+      const auto upload = (*store)->Begin(kId, header_, sender_);
       if (!upload.ok()) {
         return;
       }
       TakeRange(**upload, bytes_, begin, end).IgnoreError();
     }
-    if (const auto upload = (*store)->Begin(kId, header_); upload.ok()) {
+    if (const auto upload = (*store)->Begin(kId, header_, sender_); upload.ok()) {
       (*upload)->Finish(CloseOf(bytes_)).IgnoreError();
     }
   };

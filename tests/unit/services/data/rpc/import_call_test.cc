@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <stop_token>
@@ -155,6 +156,30 @@ TEST_F(ImportCallTest, AStreamThatIsCancelledHalfWayLeavesNothing) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   Stop();
   ExpectNothingLeft();
+}
+
+// Eighteen of them once kept everybody else out, for ever.
+TEST_F(ImportCallTest, StreamsThatWaitShutNobodyOutAndAreEnded) {
+  constexpr int kStreams = 20;
+  std::vector<grpc::ClientContext> contexts(kStreams);
+  std::vector<v1::DatasetVersion> versions(kStreams);
+  std::vector<std::unique_ptr<grpc::ClientWriter<v1::ImportDatasetRequest>>> streams;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    streams.push_back(stub_->ImportDataset(&contexts[i], &versions[i]));
+    if (i % 2 == 0) {
+      ASSERT_TRUE(streams.back()->Write(HeaderOf("datasets/iris")));
+      ASSERT_TRUE(streams.back()->Write(ChunkOf(0, "a,b\n")));
+    }
+  }
+
+  const grpc::Status imported = Import(UploadOf("datasets/iris", Iris(), 1'000));
+
+  EXPECT_TRUE(imported.ok()) << imported.error_message();
+  for (const auto& stream : streams) {
+    ExpectFailure(
+        stream->Finish(), grpc::StatusCode::DEADLINE_EXCEEDED, "no message came for 0.3 s");
+  }
+  EXPECT_THAT(*storage::PosixFileSystem().List(uploads()), IsEmpty());
 }
 
 // An upload with a name, and the same from `offset` on.

@@ -73,6 +73,9 @@ inline std::vector<v1::ImportDatasetRequest> UploadOf(const std::string& dataset
   return messages;
 }
 
+/// Longer than a passing test waits between two messages.
+constexpr std::chrono::milliseconds kIdleMax{300};
+
 /// Reads a stream to its end; `messages` are then all that it had.
 template <typename Response>
 grpc::Status ReadAll(grpc::ClientReader<Response>& stream, std::vector<Response>& messages) {
@@ -100,6 +103,7 @@ class RunningService : public testing::Test {
                   .imports = imports_,
                   .slots = slots_,
                   .uploads = *upload_store_,
+                  .idle = idle_,
                   .scratch_folder = uploads(),
                   .pipeline = std::move(pipeline)}) {
     auto server = rpc::Server::Start({}, {&service_});
@@ -164,6 +168,7 @@ class RunningService : public testing::Test {
   storage::TemporaryFolder folder_;
   std::unique_ptr<DatasetStore> store_;
   std::unique_ptr<transfer::UploadStore> upload_store_;
+  transfer::IdleWatch idle_{kIdleMax};
   ImportSlots slots_{kImportsMax};
   rpc::Pool disk_{2, 64};
   rpc::Pool imports_{kImportsMax, kImportsMax};

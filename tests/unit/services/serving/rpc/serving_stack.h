@@ -17,6 +17,7 @@
 #include "common/rpc/server.h"
 #include "common/storage/file_system.h"
 #include "common/storage/sha256.h"
+#include "common/transfer/idle_watch.h"
 #include "common/transfer/upload_store.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
 #include "services/serving/load/repository.h"
@@ -45,6 +46,7 @@ struct ServingStack {
                  .compute = compute,
                  .disk = disk,
                  .uploads = *uploads,
+                 .idle = idle,
                  .metrics = metrics}),
         inference(*models, compute, metrics, /*rows_max=*/4'096),
         server(*rpc::Server::Start(
@@ -60,6 +62,7 @@ struct ServingStack {
   std::unique_ptr<Repository> repository;
   std::unique_ptr<ServedModels> models;
   std::unique_ptr<transfer::UploadStore> uploads;
+  transfer::IdleWatch idle{std::chrono::milliseconds(200)};
   ComputePool compute{{.threads = 2, .waiting_max = 16}};
   rpc::Pool disk{2, 64};
   ServingService serving;
