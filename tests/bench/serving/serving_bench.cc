@@ -27,16 +27,18 @@
 
 #include "common/rpc/channel.h"
 #include "common/status/check.h"
-#include "common/transfer/upload_call.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
+#include "tests/bench/process/server_process.h"
 #include "tests/bench/serving/lasting_channel.h"
 #include "tests/bench/serving/load.h"
 #include "tests/bench/serving/reference_model.h"
-#include "tests/bench/serving/server_process.h"
+#include "tests/bench/serving/upload_bundle.h"
 
 namespace millrace::serving {
 namespace {
 
+using bench::Effort;
+using bench::ServerProcess;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Serving = v1::ServingService;
@@ -49,25 +51,6 @@ std::string AddressOf(const ServerProcess& server) {
   return fmt::format("127.0.0.1:{}", server.port());
 }
 
-void UploadReference(Serving::StubInterface& serving) {
-  const std::string bundle = ReferenceBundle();
-  transfer::UploadCall<v1::UploadModelRequest, v1::ModelVersion> call{
-      .header = {},
-      .open = [&](grpc::ClientContext* context,
-                  v1::ModelVersion* version) { return serving.UploadModel(context, version); },
-      .ask =
-          [&](grpc::ClientContext* context,
-              const transfer::v1::GetUploadRequest& request,
-              transfer::v1::Upload* upload) {
-            return serving.GetUpload(context, request, upload);
-          }};
-  call.header.mutable_header()->set_model("models/reference");
-  const auto source = [&bundle](std::int64_t offset, std::int64_t size) {
-    return bundle.substr(static_cast<std::size_t>(offset), static_cast<std::size_t>(size));
-  };
-  CHECK(transfer::SendUpload(std::move(call), source, {}, {}).ok());
-}
-
 void Write(const std::filesystem::path& path, const google::protobuf::MessageLite& message) {
   std::ofstream file(path, std::ios::binary);
   CHECK(message.SerializeToOstream(&file) && file.flush());
@@ -77,7 +60,7 @@ void Write(const std::filesystem::path& path, const google::protobuf::MessageLit
 void Record(const ServerProcess& service, const std::filesystem::path& folder) {
   const auto channel = LastingChannel(AddressOf(service));
   const auto serving = Serving::NewStub(channel);
-  UploadReference(*serving);
+  UploadBundle(*serving, "models/reference", ReferenceBundle());
   v1::PredictResponse prediction;
   grpc::ClientContext predict;
   CHECK(serving->Predict(&predict, ReferencePredictRequest(), &prediction).ok());

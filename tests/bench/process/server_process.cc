@@ -1,4 +1,4 @@
-#include "tests/bench/serving/server_process.h"
+#include "tests/bench/process/server_process.h"
 
 #include <chrono>
 #include <csignal>
@@ -13,7 +13,7 @@
 
 #include "common/status/check.h"
 
-namespace millrace::serving {
+namespace millrace::bench {
 
 namespace {
 
@@ -80,4 +80,8 @@ Effort ServerProcess::EffortNow() const {
   return effort;
 }
 
-}  // namespace millrace::serving
+std::int64_t ServerProcess::ResidentBytes() const {
+  return SumOf("/proc/" + std::to_string(pid_) + "/status", "VmRSS") * 1024;
+}
+
+}  // namespace millrace::bench

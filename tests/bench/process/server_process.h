@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-namespace millrace::serving {
+namespace millrace::bench {
 
 /// What a process has spent since its start, over all threads that live.
 struct Effort {
@@ -31,9 +31,12 @@ class ServerProcess {
 
   [[nodiscard]] Effort EffortNow() const;
 
+  /// Memory that the process has now, not what it has reserved.
+  [[nodiscard]] std::int64_t ResidentBytes() const;
+
  private:
   pid_t pid_ = -1;
   int port_ = 0;
 };
 
-}  // namespace millrace::serving
+}  // namespace millrace::bench
