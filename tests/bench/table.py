@@ -15,6 +15,7 @@ class Row:
     peers: tuple = ()  # likewise
     ratios: tuple = ()  # ours / peer's a round; made from both where it is left out
     floor: float | None = None  # the lowest ratio that is good enough
+    goal: float | None = None  # the ratio that is aimed at
     note: str = ""
 
     def __post_init__(self):
@@ -27,7 +28,11 @@ class Row:
 
     @property
     def missed(self):
-        return self.floor is not None and self.ratio is not None and self.ratio < self.floor
+        """Whether the floor is out of reach by more than noise."""
+        return self.floor is not None and self.ratio is not None and self.ratio < self.floor * NOISE
+
+
+NOISE = 0.97  # of a floor or a goal
 
 
 def number(value):
@@ -63,9 +68,17 @@ def floor_of(row):
     return f"**{row.floor:g} MISSED**" if row.missed else f"{row.floor:g} met"
 
 
+def goal_of(row):
+    if row.goal is None:
+        return "–"
+    if row.ratio is None:
+        return f"{row.goal:g}"
+    return f"{row.goal:g} " + ("met" if row.ratio >= row.goal * NOISE else "not yet")
+
+
 def markdown(rows):
     """The rows as a Markdown table."""
-    heads = ["what", "unit", "Millrace", "peer", "peer's figure", "ratio", "floor"]
+    heads = ["what", "unit", "Millrace", "peer", "peer's figure", "ratio", "floor", "goal"]
     lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join(["---"] * len(heads)) + " |"]
     for row in rows:
         cells = [
@@ -76,6 +89,7 @@ def markdown(rows):
             spread(row.peers),
             ratio_of(row),
             floor_of(row),
+            goal_of(row),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -1,132 +1,74 @@
-// serving_bench: Predict and ModelInfer beside a bare echo of the same messages, in the same run.
+// serving_bench: Predict and ModelInfer of millrace-serving beside a plain echo of the same
+// messages.
 //
 //     serving_bench [rounds [milliseconds]]
 //
-// The echo is a handler that answers every request with a copy of the answer that the real service
-// gave once: same requests, same answers, same server settings, nothing computed. Server and client
-// are two processes on the loopback; echo and service take turns, and the medians of the rounds are
-// printed with the median of the rounds' ratios.
+// Three processes on the loopback: this client; millrace-serving as `millrace up` starts it; and
+// plain_echo, a bare gRPC server with gRPC's default options and none of our libraries, which
+// answers with the bytes that millrace-serving gave once. The two servers take turns, and the
+// medians of the rounds are printed with the median of the rounds' ratios. Beside them stand the
+// processor time and the context switches that a call cost each server: other work on the machine
+// disturbs these less.
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <prometheus/registry.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <fmt/core.h>
 
 #include "millrace/serving/v1/serving_service.grpc.pb.h"
 
-#include "common/clock/clock.h"
 #include "common/rpc/channel.h"
-#include "common/rpc/pool.h"
-#include "common/rpc/reply.h"
-#include "common/rpc/server.h"
 #include "common/status/check.h"
-#include "common/storage/file_system.h"
-#include "common/transfer/upload_store.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
-#include "services/serving/load/repository.h"
-#include "services/serving/pipeline/served_models.h"
-#include "services/serving/rpc/compute_pool.h"
-#include "services/serving/rpc/inference_service.h"
-#include "services/serving/rpc/permissions.h"
-#include "services/serving/rpc/serving_service.h"
+#include "tests/bench/process/server_process.h"
 #include "tests/bench/serving/lasting_channel.h"
 #include "tests/bench/serving/load.h"
 #include "tests/bench/serving/reference_model.h"
+#include "tests/bench/serving/upload_bundle.h"
 
 namespace millrace::serving {
 namespace {
 
+using bench::Effort;
+using bench::ServerProcess;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Serving = v1::ServingService;
 using Inference = inference::GRPCInferenceService;
 
-class PredictEcho final : public Serving::CallbackService {
- public:
-  v1::PredictResponse answer;
+// In flight at once.
+constexpr int kFlights[] = {1, 8, 32, 128};
 
-  grpc::ServerUnaryReactor* Predict(grpc::CallbackServerContext* context,
-                                    const v1::PredictRequest* /*request*/,
-                                    v1::PredictResponse* response) override {
-    *response = answer;
-    return rpc::Reply(*context, absl::OkStatus());
-  }
-};
-
-class InferEcho final : public Inference::CallbackService {
- public:
-  inference::ModelInferResponse answer;
-
-  grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context,
-                                       const inference::ModelInferRequest* /*request*/,
-                                       inference::ModelInferResponse* response) override {
-    *response = answer;
-    return rpc::Reply(*context, absl::OkStatus());
-  }
-};
-
-struct Ports {
-  int service = 0;
-  int echo = 0;
-};
-
-// The answers that the echo repeats.
-void Record(rpc::Server& server, PredictEcho& predict, InferEcho& infer) {
-  const auto channel = server.InProcessChannel();
-  grpc::ClientContext predict_context;
-  CHECK(Serving::NewStub(channel)
-            ->Predict(&predict_context, ReferencePredictRequest(), &predict.answer)
-            .ok());
-  grpc::ClientContext infer_context;
-  CHECK(Inference::NewStub(channel)
-            ->ModelInfer(&infer_context, ReferenceInferRequest(), &infer.answer)
-            .ok());
+std::string AddressOf(const ServerProcess& server) {
+  return fmt::format("127.0.0.1:{}", server.port());
 }
 
-// The server's process: tells its ports and serves until `until` is closed. The service counts and
-// times its calls, as it does in use; the echo is bare.
-void Serve(const std::string& folder, int tell, int until) {
-  const auto repository = Repository::Open(storage::PosixFileSystem(), folder, SystemClock());
-  CHECK(repository.ok());
-  const auto metrics = std::make_shared<prometheus::Registry>();
-  const auto models = ServedModels::Open(**repository, metrics);
-  CHECK(models.ok());
-  CHECK((*models)->Add("reference", ReferenceBundle()).ok());
-  ComputePool compute({.threads = 2}, SystemClock(), metrics);
-  rpc::Pool disk(1, 16);
-  const auto uploads = transfer::UploadStore::Open(
-      storage::PosixFileSystem(), folder + "/uploads", SystemClock(), {});
-  CHECK(uploads.ok());
-  ServingService serving({.models = **models,
-                          .compute = compute,
-                          .disk = disk,
-                          .uploads = **uploads,
-                          .metrics = *metrics});
-  InferenceService inference(**models, compute, *metrics, /*rows_max=*/4'096);
-  const auto service = rpc::Server::Start(
-      {.permissions = ServingPermissions(),
-       .metrics = metrics.get(),
-       .counted_by_handlers = {ServingService::kPredict, InferenceService::kModelInfer}},
-      {&serving, &inference});
-  CHECK(service.ok());
-  PredictEcho predict_echo;
-  InferEcho infer_echo;
-  Record(**service, predict_echo, infer_echo);
-  const auto echo = rpc::Server::Start({}, {&predict_echo, &infer_echo});
-  CHECK(echo.ok());
-  const Ports ports = {.service = (*service)->port(), .echo = (*echo)->port()};
-  CHECK(write(tell, &ports, sizeof ports) == sizeof ports);
-  char nothing = 0;
-  CHECK(read(until, &nothing, 1) == 0);
+void Write(const std::filesystem::path& path, const google::protobuf::MessageLite& message) {
+  std::ofstream file(path, std::ios::binary);
+  CHECK(message.SerializeToOstream(&file) && file.flush());
+}
+
+// Asks the service once and keeps its answers for the echo.
+void Record(const ServerProcess& service, const std::filesystem::path& folder) {
+  const auto channel = LastingChannel(AddressOf(service));
+  const auto serving = Serving::NewStub(channel);
+  UploadBundle(*serving, "models/reference", ReferenceBundle());
+  v1::PredictResponse prediction;
+  grpc::ClientContext predict;
+  CHECK(serving->Predict(&predict, ReferencePredictRequest(), &prediction).ok());
+  Write(folder / "predict", prediction);
+  inference::ModelInferResponse inferred;
+  grpc::ClientContext infer;
+  CHECK(Inference::NewStub(channel)->ModelInfer(&infer, ReferenceInferRequest(), &inferred).ok());
+  Write(folder / "infer", inferred);
 }
 
 // A caller of one method with one request.
@@ -186,53 +128,93 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// One server's rounds.
+class Side {
+ public:
+  Side(const ServerProcess& server, MakeCallers make) : server_(server), make_(std::move(make)) {}
+
+  void Measure(int in_flight, milliseconds duration) {
+    const Effort before = server_.EffortNow();
+    const double rate = MeasureRate(in_flight, duration, make_);
+    const Effort after = server_.EffortNow();
+    const double calls = rate * std::chrono::duration<double>(duration).count();
+    rates_.push_back(rate);
+    microseconds_.push_back((after.seconds - before.seconds) * 1e6 / calls);
+    switches_.push_back(static_cast<double>(after.switches - before.switches) / calls);
+  }
+
+  [[nodiscard]] double last_rate() const { return rates_.back(); }
+
+  [[nodiscard]] double rate() const { return Median(rates_); }
+
+  [[nodiscard]] double microseconds() const { return Median(microseconds_); }
+
+  [[nodiscard]] double switches() const { return Median(switches_); }
+
+ private:
+  const ServerProcess& server_;
+  MakeCallers make_;
+  std::vector<double> rates_;         // a second
+  std::vector<double> microseconds_;  // of the server's processor time, a call
+  std::vector<double> switches_;      // of the server's threads, a call
+};
+
+struct Servers {
+  const ServerProcess& service;
+  const ServerProcess& echo;
+};
+
 void Compare(const char* name,
-             const MakeCallers& service,
-             const MakeCallers& echo,
+             const Servers& servers,
+             const std::function<MakeCallers(int)>& callers_of,
              int rounds,
              milliseconds duration) {
-  for (const int in_flight : {1, 8, 32}) {
-    std::vector<double> rates;
-    std::vector<double> echo_rates;
+  const MakeCallers service_callers = callers_of(servers.service.port());
+  const MakeCallers echo_callers = callers_of(servers.echo.port());
+  for (const int in_flight : kFlights) {
+    Side service(servers.service, service_callers);
+    Side echo(servers.echo, echo_callers);
     std::vector<double> ratios;
-    MeasureRate(in_flight, duration, service);  // warms both
-    MeasureRate(in_flight, duration, echo);
+    MeasureRate(in_flight, duration, service_callers);  // warms both
+    MeasureRate(in_flight, duration, echo_callers);
     for (int round = 0; round < rounds; ++round) {
-      echo_rates.push_back(MeasureRate(in_flight, duration, echo));
-      rates.push_back(MeasureRate(in_flight, duration, service));
-      ratios.push_back(rates.back() / echo_rates.back());
+      echo.Measure(in_flight, duration);
+      service.Measure(in_flight, duration);
+      ratios.push_back(service.last_rate() / echo.last_rate());
     }
-    std::printf("%-10s %3d in flight: %7.0f a second, echo %7.0f, ratio %.3f\n",
-                name,
-                in_flight,
-                Median(rates),
-                Median(echo_rates),
-                Median(ratios));
+    std::printf(
+        "%-10s %3d in flight: %7.0f a second, echo %7.0f, ratio %.3f;"
+        " %.1f us of processor time a call, echo %.1f; %.2f switches, echo %.2f\n",
+        name,
+        in_flight,
+        service.rate(),
+        echo.rate(),
+        Median(ratios),
+        service.microseconds(),
+        echo.microseconds(),
+        service.switches(),
+        echo.switches());
     std::fflush(stdout);
   }
 }
 
 int Main(int rounds, milliseconds duration) {
-  std::array<int, 2> tell = {};
-  std::array<int, 2> until = {};
-  CHECK(pipe(tell.data()) == 0 && pipe(until.data()) == 0);
   std::string folder = (std::filesystem::temp_directory_path() / "serving_bench.XXXXXX").string();
   CHECK(mkdtemp(folder.data()) != nullptr);
-  const pid_t server = fork();  // before either process has a thread
-  CHECK(server >= 0);
-  if (server == 0) {
-    close(until[1]);
-    Serve(folder, tell[1], until[0]);
-    return 0;
+  {
+    const std::string programs = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+    const std::string service_port = folder + "/serving.port";
+    const ServerProcess service({programs + "/millrace-serving",
+                                 "--address=127.0.0.1:0",
+                                 "--folder=" + folder + "/serving",
+                                 "--port-file=" + service_port},
+                                service_port);
+    Record(service, folder);
+    const ServerProcess echo({programs + "/plain_echo", folder}, folder + "/echo.port");
+    const Servers servers = {.service = service, .echo = echo};
+    Compare("Predict", servers, PredictOf, rounds, duration);
+    Compare("ModelInfer", servers, InferOf, rounds, duration);
   }
-  close(tell[1]);
-  Ports ports;
-  CHECK(read(tell[0], &ports, sizeof ports) == sizeof ports);
-  Compare("Predict", PredictOf(ports.service), PredictOf(ports.echo), rounds, duration);
-  Compare("ModelInfer", InferOf(ports.service), InferOf(ports.echo), rounds, duration);
-  close(until[1]);
-  int status = 0;
-  CHECK(waitpid(server, &status, 0) == server && status == 0);
   std::filesystem::remove_all(folder);
   return 0;
 }
