@@ -12,6 +12,7 @@
 
 #include "common/audit/audit_log.h"
 #include "common/clock/clock.h"
+#include "common/memory/memory.h"
 #include "common/network/kernels/kernels.h"
 #include "common/program/program.h"
 #include "common/rpc/pool.h"
@@ -49,6 +50,26 @@ int ComputeThreads(const v1::ServingConfig& config) {
              : std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 256);
 }
 
+// What was asked for, or half of the memory.
+std::int64_t ModelBytesMax(const v1::ServingConfig& config) {
+  return config.limits().models_bytes_max() > 0 ? config.limits().models_bytes_max()
+                                                : MemoryBytesMax() / 2;
+}
+
+// Where callers have roles, what serves is for operators to say.
+absl::StatusOr<TrafficOfNewVersions> TrafficOf(const v1::ServingConfig& config) {
+  const std::string& said = config.traffic_of_new_versions();
+  if (said == "newest" || (said.empty() && config.access_file().empty())) {
+    return TrafficOfNewVersions::kNewest;
+  }
+  if (said == "kept" || said.empty()) {
+    return TrafficOfNewVersions::kKept;
+  }
+  return WithFix(
+      InvalidArgument("traffic_of_new_versions must be newest or kept, found '{}'", said),
+      "leave it out: newest without an access file, kept with one");
+}
+
 absl::Status CheckMachine() {
   if (!network::kernels::Supported()) {
     return FailedPrecondition("this machine has no AVX2 and FMA, which the kernels need");
@@ -65,7 +86,13 @@ absl::Status Run(const v1::ServingConfig& config) {
       const auto audit,
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
   const auto metrics = std::make_shared<prometheus::Registry>();
-  ASSIGN_OR_RETURN(const auto models, ServedModels::Open(*repository, metrics));
+  ASSIGN_OR_RETURN(const TrafficOfNewVersions traffic, TrafficOf(config));
+  ASSIGN_OR_RETURN(const auto models,
+                   ServedModels::Open(*repository,
+                                      {.models_bytes_max = ModelBytesMax(config),
+                                       .buffer_bytes_max = config.limits().compute_bytes_max(),
+                                       .traffic = traffic,
+                                       .metrics = metrics}));
   ASSIGN_OR_RETURN(const auto uploads,
                    transfer::UploadStore::Open(storage::PosixFileSystem(),
                                                folder + "/uploads",
@@ -78,14 +105,16 @@ absl::Status Run(const v1::ServingConfig& config) {
                       SystemClock(),
                       metrics);
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
-  ServingService serving({.models = *models,
-                          .compute = compute,
-                          .disk = disk,
-                          .uploads = *uploads,
-                          .idle = idle,
-                          .metrics = *metrics,
-                          .rows_max = config.limits().rows_max()});
-  InferenceService inference(*models, compute, *metrics, config.limits().rows_max());
+  const ServingParts parts{.models = *models,
+                           .compute = compute,
+                           .disk = disk,
+                           .uploads = *uploads,
+                           .idle = idle,
+                           .metrics = *metrics,
+                           .rows_max = config.limits().rows_max(),
+                           .answer_bytes_max = config.server().message_bytes_max()};
+  ServingService serving(parts);
+  InferenceService inference(parts);
   return program::Serve(
       program::SettingsOf(config),
       {.name = kName,

@@ -35,6 +35,12 @@ struct Told {
   int rows = 0;
 };
 
+v1::UploadHeader HeaderOf(const std::string& id) {
+  v1::UploadHeader header;
+  header.set_model("models/" + id);
+  return header;
+}
+
 int MeasureRows(const Predictor& predictor) {
   constexpr int kRows = 64;
   const std::vector<float> x(static_cast<std::size_t>(kRows * predictor.input_count()), 0.5F);
@@ -55,8 +61,8 @@ void Serve(const std::string& folder, int tell, int until) {
   CHECK(repository.ok());
   const auto models = ServedModels::Open(**repository);
   CHECK(models.ok());
-  CHECK((*models)->Add(kSmallModel, ReferenceBundle()).ok());
-  CHECK((*models)->Add(kLargeModel, ReferenceBundle({2'048, 2'048})).ok());
+  CHECK((*models)->Add(HeaderOf(kSmallModel), ReferenceBundle()).ok());
+  CHECK((*models)->Add(HeaderOf(kLargeModel), ReferenceBundle({2'048, 2'048})).ok());
   ComputePool compute({.threads = 2});
   rpc::Pool disk(1, 16);
   const auto uploads = transfer::UploadStore::Open(
@@ -64,13 +70,14 @@ void Serve(const std::string& folder, int tell, int until) {
   CHECK(uploads.ok());
   transfer::IdleWatch idle(std::chrono::minutes(1));
   prometheus::Registry metrics;
-  ServingService serving({.models = **models,
-                          .compute = compute,
-                          .disk = disk,
-                          .uploads = **uploads,
-                          .idle = idle,
-                          .metrics = metrics});
-  InferenceService inference(**models, compute, metrics, /*rows_max=*/4'096);
+  const ServingParts parts{.models = **models,
+                           .compute = compute,
+                           .disk = disk,
+                           .uploads = **uploads,
+                           .idle = idle,
+                           .metrics = metrics};
+  ServingService serving(parts);
+  InferenceService inference(parts);
   const auto server = rpc::Server::Start({}, {&serving, &inference});
   CHECK(server.ok());
   const auto large = (*models)->Find(kLargeModel, "");

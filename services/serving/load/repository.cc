@@ -56,7 +56,11 @@ const std::vector<std::string>& Migrations() {
       "CREATE TRIGGER route_changes_stay BEFORE UPDATE ON route_changes "
       "BEGIN SELECT RAISE(ABORT, 'a route change is never changed'); END;"
       "CREATE TRIGGER route_changes_remain BEFORE DELETE ON route_changes "
-      "BEGIN SELECT RAISE(ABORT, 'a route change is never removed'); END;"};
+      "BEGIN SELECT RAISE(ABORT, 'a route change is never removed'); END;",
+      // Models whose newest version gets the traffic because an operator said so.
+      "CREATE TABLE followers ("
+      "  model TEXT PRIMARY KEY REFERENCES models(id),"
+      "  seal INTEGER NOT NULL AS (row_seal(model)) STORED) STRICT;"};
   return migrations;
 }
 
@@ -78,8 +82,14 @@ absl::StatusOr<v1::ModelVersion> FromRow(const DatabaseRow& row) {
   return version;
 }
 
-VersionRecord RecordOf(const std::string& model, std::int64_t number, const std::string& sha256) {
-  return {.model = model, .number = static_cast<std::int32_t>(number), .sha256 = sha256};
+VersionRecord RecordOf(const std::string& model,
+                       std::int64_t number,
+                       const std::string& sha256,
+                       std::int64_t size_bytes) {
+  return {.model = model,
+          .number = static_cast<std::int32_t>(number),
+          .sha256 = sha256,
+          .size_bytes = size_bytes};
 }
 
 // Inside a transaction.
@@ -153,7 +163,7 @@ absl::StatusOr<std::unique_ptr<Repository>> Repository::Open(storage::FileSystem
 absl::StatusOr<VersionRecord> Repository::Add(const std::string& model,
                                               std::string_view bytes,
                                               const model::v1::BundleManifest& manifest,
-                                              const std::string& caller) {
+                                              const AddOptions& options) {
   const std::lock_guard lock(changing_);
   // The blob first: a version in the catalog always has its bytes. A blob without a version is
   // removed at the next start.
@@ -164,7 +174,7 @@ absl::StatusOr<VersionRecord> Repository::Add(const std::string& model,
                                 .sha256 = sha256,
                                 .size_bytes = static_cast<std::int64_t>(bytes.size()),
                                 .manifest = manifest.SerializeAsString()};
-    ASSIGN_OR_RETURN(record, Insert(version, caller));
+    ASSIGN_OR_RETURN(record, Insert(version, options));
     return absl::OkStatus();
   };
   RETURN_IF_ERROR(database_->Transact(insert));
@@ -172,13 +182,14 @@ absl::StatusOr<VersionRecord> Repository::Add(const std::string& model,
 }
 
 absl::StatusOr<VersionRecord> Repository::Insert(const NewVersion& version,
-                                                 const std::string& caller) {
+                                                 const AddOptions& options) {
   ASSIGN_OR_RETURN(const auto existing,
                    database_->Query("SELECT number FROM versions WHERE model = ? AND sha256 = ?",
                                     {version.model, version.sha256}));
   if (!existing.empty()) {
-    return RecordOf(version.model, IntegerOf(existing[0][0]), version.sha256);
+    return RecordOf(version.model, IntegerOf(existing[0][0]), version.sha256, version.size_bytes);
   }
+  ASSIGN_OR_RETURN(const std::int32_t newest_before, Newest(version.model));
   ASSIGN_OR_RETURN(const auto next,
                    database_->Query("INSERT INTO models VALUES (?, 2) ON CONFLICT (id) DO UPDATE "
                                     "SET next = next + 1 RETURNING next - 1",
@@ -194,12 +205,34 @@ absl::StatusOr<VersionRecord> Repository::Insert(const NewVersion& version,
                                NowMicroseconds(),
                                storage::Blob{version.manifest}})
                       .status());
-  const VersionRecord record = RecordOf(version.model, number, version.sha256);
-  ASSIGN_OR_RETURN(const bool has_shares, HasShares(version.model));
-  if (!has_shares) {
-    RETURN_IF_ERROR(WriteChange(version.model, AllTo(record.number), caller));
-  }
+  const VersionRecord record = RecordOf(version.model, number, version.sha256, version.size_bytes);
+  RETURN_IF_ERROR(MoveTraffic(version.model, newest_before, record.number, options));
   return record;
+}
+
+// A version was added to a model: its traffic moves, or is held where it is.
+absl::Status Repository::MoveTraffic(const std::string& model,
+                                     std::int32_t newest_before,
+                                     std::int32_t added,
+                                     const AddOptions& options) {
+  ASSIGN_OR_RETURN(const bool has_shares, HasShares(model));
+  if (has_shares) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const bool follows, FollowsNewest(model));
+  const bool is_kept = options.traffic == TrafficOfNewVersions::kNone ||
+                       (options.traffic == TrafficOfNewVersions::kKept && !follows);
+  if (newest_before == 0 || !is_kept) {
+    return WriteChange(model, AllTo(added), options.caller);
+  }
+  RETURN_IF_ERROR(ReplaceShares(model, AllTo(newest_before), *database_));
+  return WriteChange(model, AllTo(newest_before), options.caller);
+}
+
+absl::StatusOr<bool> Repository::FollowsNewest(const std::string& model) {
+  ASSIGN_OR_RETURN(const auto rows,
+                   database_->Query("SELECT 1 FROM followers WHERE model = ?", {model}));
+  return !rows.empty();
 }
 
 std::int64_t Repository::NowMicroseconds() const {
@@ -239,11 +272,13 @@ absl::StatusOr<std::string> Repository::Read(const VersionRecord& version) const
 absl::StatusOr<std::vector<VersionRecord>> Repository::Versions() {
   ASSIGN_OR_RETURN(
       const auto rows,
-      database_->Query("SELECT model, number, sha256 FROM versions ORDER BY model, number"));
+      database_->Query(
+          "SELECT model, number, sha256, size_bytes FROM versions ORDER BY model, number"));
   std::vector<VersionRecord> versions;
   versions.reserve(rows.size());
   for (const DatabaseRow& row : rows) {
-    versions.push_back(RecordOf(TextOf(row[0]), IntegerOf(row[1]), TextOf(row[2])));
+    versions.push_back(
+        RecordOf(TextOf(row[0]), IntegerOf(row[1]), TextOf(row[2]), IntegerOf(row[3])));
   }
   return versions;
 }
@@ -261,11 +296,21 @@ absl::StatusOr<std::map<std::string, std::vector<v1::RouteShare>>> Repository::R
   return routes;
 }
 
+absl::StatusOr<std::vector<v1::RouteShare>> Repository::Shares(const std::string& model) {
+  ASSIGN_OR_RETURN(auto routes, Routes());
+  return std::move(routes[model]);
+}
+
 absl::Status Repository::SetRoute(const std::string& model,
                                   const std::vector<v1::RouteShare>& shares,
                                   const std::string& caller) {
   return database_->Transact([&]() -> absl::Status {
     RETURN_IF_ERROR(ReplaceShares(model, shares, *database_));
+    RETURN_IF_ERROR(database_->Query("DELETE FROM followers WHERE model = ?", {model}).status());
+    if (shares.empty()) {
+      RETURN_IF_ERROR(
+          database_->Query("INSERT INTO followers (model) VALUES (?)", {model}).status());
+    }
     return WriteChange(model, shares, caller);
   });
 }

@@ -29,7 +29,15 @@ namespace millrace::serving {
 struct VersionRecord {
   std::string model;
   std::int32_t number = 0;
-  std::string sha256;  // of the bundle, 64 hexadecimal digits
+  std::string sha256;           // of the bundle, 64 hexadecimal digits
+  std::int64_t size_bytes = 0;  // of the bundle
+};
+
+/// What a new version does to the traffic of a model without shares that has other versions.
+enum class TrafficOfNewVersions {
+  kNewest,  // it takes all of it
+  kKept,    // it leaves it where it is, unless an operator said that the newest gets it
+  kNone,    // it leaves it where it is
 };
 
 /// Models, their versions and their routes under one folder: `models.db`, `blobs/` and `uploads/`.
@@ -40,7 +48,8 @@ struct VersionRecord {
 /// shares as they were set, and one for every move of the traffic that nobody set: a model without
 /// shares has all its traffic at its newest version, so a new version takes it and the deletion of
 /// the newest gives it back to the one before. Such an entry has that version at 100 percent, or no
-/// share when no version is left. `caller` is who asked for the change.
+/// share when no version is left. A new version that leaves the traffic where it is gives the model
+/// the share that serves, which is an entry too. `caller` is who asked for the change.
 class Repository {
  public:
   /// What is in the folder, to verify and to copy it.
@@ -53,11 +62,17 @@ class Repository {
                                                           const Clock& clock);
 
   /// Stores a verified bundle as the model's next version. The same bytes again return the version
-  /// that they already are. Numbers count from 1 and are never used again.
+  /// that they already are. Numbers count from 1 and are never used again. `caller` and `traffic`
+  /// are for the route.
+  struct AddOptions {
+    std::string caller = {};
+    TrafficOfNewVersions traffic = TrafficOfNewVersions::kNewest;
+  };
+
   absl::StatusOr<VersionRecord> Add(const std::string& model,
                                     std::string_view bytes,
                                     const model::v1::BundleManifest& manifest,
-                                    const std::string& caller);
+                                    const AddOptions& options);
 
   /// The bytes of a bundle; DATA_LOSS when they are damaged, NOT_FOUND when they are gone.
   [[nodiscard]] absl::StatusOr<std::string> Read(const VersionRecord& version) const;
@@ -68,7 +83,11 @@ class Repository {
   /// The shares that routes name, by model; models without are absent.
   absl::StatusOr<std::map<std::string, std::vector<v1::RouteShare>>> Routes();
 
-  /// Replaces a model's shares. Requires: all versions exist.
+  /// Those of one model.
+  absl::StatusOr<std::vector<v1::RouteShare>> Shares(const std::string& model);
+
+  /// Replaces a model's shares; without any, new versions take its traffic from then on. Requires:
+  /// all versions exist.
   absl::Status SetRoute(const std::string& model,
                         const std::vector<v1::RouteShare>& shares,
                         const std::string& caller);
@@ -112,7 +131,12 @@ class Repository {
   };
 
   // Those below are called inside a transaction.
-  absl::StatusOr<VersionRecord> Insert(const NewVersion& version, const std::string& caller);
+  absl::StatusOr<VersionRecord> Insert(const NewVersion& version, const AddOptions& options);
+  absl::Status MoveTraffic(const std::string& model,
+                           std::int32_t newest_before,
+                           std::int32_t added,
+                           const AddOptions& options);
+  absl::StatusOr<bool> FollowsNewest(const std::string& model);
   absl::Status CheckUnrouted(const std::string& model, std::int32_t number);
   absl::Status RemoveVersion(const std::string& model, std::int32_t number);
   absl::StatusOr<bool> HasShares(const std::string& model);

@@ -1,11 +1,16 @@
 #include "services/serving/pipeline/served_models.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
+#include <malloc.h>
+
+#include "common/model/signature.h"
 #include "common/resource/name.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "services/serving/load/signature_rule.h"
 
 namespace millrace::serving {
 
@@ -87,34 +92,54 @@ v1::PredictResponse HeadOf(const VersionRecord& record, const model::v1::BundleM
 
 ServedVersion::ServedVersion(const VersionRecord& record,
                              LoadedModel model,
-                             std::shared_ptr<PredictionMetrics> metrics)
+                             std::shared_ptr<PredictionMetrics> metrics,
+                             std::int64_t buffer_bytes_max)
     : number_(record.number),
       model_(std::move(model)),
-      predictor_(model_.manifest.schema(), model_.transformer, model_.plan, model_.loss),
+      predictor_(model_.manifest.schema(),
+                 model_.transformer,
+                 model_.plan,
+                 model_.loss,
+                 buffer_bytes_max),
       head_(HeadOf(record, model_.manifest)),
-      metrics_(std::move(metrics), record.model, record.number) {}
+      metrics_(std::move(metrics), record.model, record.number),
+      bytes_(record.size_bytes) {}
 
-absl::StatusOr<std::unique_ptr<ServedModels>> ServedModels::Open(
-    Repository& repository,
-    const std::shared_ptr<prometheus::Registry>& metrics) {
-  std::unique_ptr<ServedModels> served(new ServedModels(repository, metrics));
+ServedModels::ServedModels(Repository& repository, ServedOptions options)
+    : repository_(repository),
+      options_(std::move(options)),
+      metrics_(std::make_shared<PredictionMetrics>(options_.metrics)),
+      loaded_bytes_(prometheus::BuildGauge()
+                        .Name("millrace_models_loaded_bytes")
+                        .Help("Memory of the model versions that are loaded.")
+                        .Register(*options_.metrics)
+                        .Add({})) {}
+
+absl::StatusOr<std::unique_ptr<ServedModels>> ServedModels::Open(Repository& repository,
+                                                                 ServedOptions options) {
+  std::unique_ptr<ServedModels> served(new ServedModels(repository, std::move(options)));
   ASSIGN_OR_RETURN(const std::vector<VersionRecord> records, repository.Versions());
-  ASSIGN_OR_RETURN(const auto routes, repository.Routes());
+  ASSIGN_OR_RETURN(auto routes, repository.Routes());
   std::map<std::string, Model> models;
   for (const VersionRecord& record : records) {
-    models[record.model].versions.emplace(record.number, served->Load(record));
+    models[record.model].versions.emplace(record.number, Version{.record = record});
   }
+  const std::lock_guard lock(served->changing_);
   for (auto& [id, model] : models) {
-    const auto shares = routes.find(id);
-    RETURN_IF_ERROR(
-        served->Publish(id,
-                        std::move(model),
-                        shares == routes.end() ? std::vector<v1::RouteShare>() : shares->second));
+    RETURN_IF_ERROR(served->Publish(id, std::move(model), std::move(routes[id])));
+  }
+  const auto cold = served->table();
+  for (const auto& [id, model] : *cold) {
+    for (const auto& [number, version] : model->versions) {
+      if (model->route->PercentOf(number) > 0) {
+        served->LoadCold(id, number).IgnoreError();
+      }
+    }
   }
   return served;
 }
 
-ServedModels::Slot ServedModels::Load(const VersionRecord& record) const {
+ServedModels::Slot ServedModels::LoadFrom(const VersionRecord& record) const {
   const std::string name = VersionName("models", record.model, record.number);
   const auto bytes = repository_.Read(record);
   auto model = bytes.ok() ? LoadModel(*bytes) : bytes.status();
@@ -124,7 +149,86 @@ ServedModels::Slot ServedModels::Load(const VersionRecord& record) const {
     return WithFix(Unavailable("{} is not ready: {}", name, Message(model.status())),
                    "upload the same bundle again, or route to another version");
   }
-  return std::make_shared<const ServedVersion>(record, *std::move(model), metrics_);
+  return std::make_shared<const ServedVersion>(
+      record, *std::move(model), metrics_, options_.buffer_bytes_max);
+}
+
+// What was found to be damaged stays so until the same bundle comes again; what had no room is
+// tried again.
+ServedModels::Slot ServedModels::LoadCold(const std::string& id, std::int32_t number) {
+  const auto model = ModelOf(id);
+  if (model == nullptr) {
+    return NoSuchModel(id);
+  }
+  const auto found = model->versions.find(number);
+  if (found == model->versions.end()) {
+    return NotFound("the model has no version {}", number);
+  }
+  const Version& version = found->second;
+  if (!version.slot.ok() || *version.slot != nullptr) {
+    return version.slot;
+  }
+  RETURN_IF_ERROR(MakeRoom(version.record.size_bytes, VersionName("models", id, number)));
+  Slot slot = LoadFrom(version.record);
+  Model next = *ModelOf(id);  // MakeRoom() may have changed it
+  next.versions.at(number).slot = slot;
+  RETURN_IF_ERROR(Publish(id, std::move(next), model->route->shares()));
+  return slot;
+}
+
+// Unloads what is used least until so many bytes more may be loaded.
+absl::Status ServedModels::MakeRoom(std::int64_t bytes, const std::string& name) {
+  struct Loaded {
+    std::chrono::steady_clock::time_point used;
+    std::string id;
+    std::int32_t number;
+    std::int64_t bytes;
+  };
+
+  std::int64_t serving_bytes = 0;
+  std::vector<Loaded> others;
+  const auto now = table();
+  for (const auto& [id, model] : *now) {
+    for (const auto& [number, version] : model->versions) {
+      if (!version.slot.ok() || *version.slot == nullptr) {
+        continue;
+      }
+      const ServedVersion& served = **version.slot;
+      if (model->route->PercentOf(number) > 0) {
+        serving_bytes += served.bytes();
+      } else {
+        others.push_back({served.used(), id, number, served.bytes()});
+      }
+    }
+  }
+  if (bytes > options_.models_bytes_max - serving_bytes) {
+    return WithFix(
+        ResourceExhausted(
+            "{} takes {} bytes of memory; {} of {} are taken by versions with traffic",
+            name,
+            bytes,
+            serving_bytes,
+            options_.models_bytes_max),
+        "raise limits.models_bytes_max of the serving service, or delete models: `millrace model "
+        "rm`");
+  }
+  std::sort(others.begin(), others.end(), [](const Loaded& a, const Loaded& b) {
+    return a.used < b.used;
+  });
+  std::int64_t loaded = serving_bytes;
+  for (const Loaded& other : others) {
+    loaded += other.bytes;
+  }
+  for (auto oldest = others.begin(); bytes > options_.models_bytes_max - loaded; ++oldest) {
+    Model next = *ModelOf(oldest->id);
+    next.versions.at(oldest->number).slot = nullptr;
+    std::vector<v1::RouteShare> shares = next.route->shares();
+    RETURN_IF_ERROR(Publish(oldest->id, std::move(next), std::move(shares)));
+    loaded -= oldest->bytes;
+    log::Info("model_version_unloaded",
+              {{"model_version", VersionName("models", oldest->id, oldest->number)}});
+  }
+  return absl::OkStatus();
 }
 
 std::shared_ptr<const ServedModels::Table> ServedModels::table() const {
@@ -133,9 +237,23 @@ std::shared_ptr<const ServedModels::Table> ServedModels::table() const {
 }
 
 void ServedModels::Swap(Table table) {
+  std::int64_t bytes = 0;
+  for (const auto& [id, model] : table) {
+    for (const auto& [number, version] : model->versions) {
+      bytes += version.slot.ok() && *version.slot != nullptr ? (*version.slot)->bytes() : 0;
+    }
+  }
   auto next = std::make_shared<const Table>(std::move(table));
-  const std::lock_guard lock(table_mutex_);
-  table_.swap(next);
+  {
+    const std::lock_guard lock(table_mutex_);
+    table_.swap(next);
+  }
+  const bool has_shrunk = static_cast<double>(bytes) < loaded_bytes_.Value();
+  loaded_bytes_.Set(static_cast<double>(bytes));
+  next.reset();
+  if (has_shrunk) {
+    malloc_trim(0);  // the C library would keep what a model took
+  }
 }
 
 std::shared_ptr<const ServedModels::Model> ServedModels::ModelOf(std::string_view id) const {
@@ -149,7 +267,7 @@ absl::Status ServedModels::Publish(const std::string& id,
                                    Model model,
                                    std::vector<v1::RouteShare> shares) {
   std::vector<std::int32_t> numbers;
-  for (const auto& [number, slot] : model.versions) {
+  for (const auto& [number, version] : model.versions) {
     numbers.push_back(number);
   }
   ASSIGN_OR_RETURN(model.route, Route::Create(std::move(shares), numbers));
@@ -164,13 +282,13 @@ ServedModels::Slot ServedModels::Choose(const Model& model, std::int32_t number)
     const Route& route = *model.route;
     const std::uint64_t ticket =
         route.IsSingle() ? 0 : model.tickets->fetch_add(1, std::memory_order_relaxed);
-    return model.versions.at(route.Choose(ticket));
+    return model.versions.at(route.Choose(ticket)).slot;
   }
   const auto found = model.versions.find(number);
   if (found == model.versions.end()) {
     return NotFound("the model has no version {}", number);
   }
-  return found->second;
+  return found->second.slot;
 }
 
 ServedModels::Slot ServedModels::Find(std::string_view name) const {
@@ -203,26 +321,72 @@ ServedModels::Slot ServedModels::Look(std::string_view id, std::string_view vers
   return Choose(*model, number == 0 ? model->route->preferred() : number);
 }
 
-absl::StatusOr<v1::ModelVersion> ServedModels::Add(const std::string& id,
+ServedModels::Slot ServedModels::Load(std::string_view name) {
+  ASSIGN_OR_RETURN(const VersionedName parsed, ParseVersionedName("models", "model", name));
+  return Load(parsed.id, parsed.version == 0 ? "" : std::to_string(parsed.version));
+}
+
+ServedModels::Slot ServedModels::Load(std::string_view id, std::string_view version) {
+  ASSIGN_OR_RETURN(std::int32_t number, ParseNumber(version));
+  const std::lock_guard lock(changing_);
+  if (const auto model = ModelOf(id); number == 0 && model != nullptr) {
+    number = model->route->preferred();
+  }
+  return LoadCold(std::string(id), number);
+}
+
+absl::Status ServedModels::CheckSignature(const std::string& id, const v1::ModelSignature& next) {
+  const auto model = ModelOf(id);
+  if (model == nullptr) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const v1::ModelVersion oldest,
+                   repository_.Get(id, model->versions.begin()->first));
+  return CheckFits(model::SignatureOf(oldest.manifest().transforms()), next);
+}
+
+absl::Status ServedModels::Check(const v1::UploadHeader& header) {
+  ASSIGN_OR_RETURN(const std::string id, ParseModel("header.model", header.model()));
+  const std::lock_guard lock(changing_);
+  if (header.has_signature()) {
+    RETURN_IF_ERROR(CheckSignature(id, header.signature()));
+  }
+  return header.size_bytes() == 0 ? absl::OkStatus()
+                                  : MakeRoom(header.size_bytes(), "a bundle for " + header.model());
+}
+
+absl::StatusOr<v1::ModelVersion> ServedModels::Add(const v1::UploadHeader& header,
                                                    std::string_view bytes,
                                                    const std::string& caller) {
-  if (!IsValidId(id)) {
-    return InvalidArgument("a model's id must match [a-z0-9][a-z0-9_-]{{0,62}}, found '{}'",
-                           id.substr(0, 64));
-  }
+  ASSIGN_OR_RETURN(const std::string id, ParseModel("header.model", header.model()));
+  const std::lock_guard lock(changing_);  // one bundle at a time, which takes memory thrice
+  RETURN_IF_ERROR(
+      MakeRoom(static_cast<std::int64_t>(bytes.size()), "a bundle for " + header.model()));
   ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(bytes));
-  const std::lock_guard lock(changing_);
-  ASSIGN_OR_RETURN(const VersionRecord record, repository_.Add(id, bytes, loaded.manifest, caller));
+  const v1::ModelSignature signature = model::SignatureOf(loaded.manifest.transforms());
+  if (header.has_signature() && !IsSameSignature(header.signature(), signature)) {
+    return InvalidArgument("header.signature is not that of the bundle");
+  }
+  RETURN_IF_ERROR(CheckSignature(id, signature));
+  ASSIGN_OR_RETURN(const VersionRecord record,
+                   repository_.Add(id,
+                                   bytes,
+                                   loaded.manifest,
+                                   {.caller = caller,
+                                    .traffic = header.no_traffic() ? TrafficOfNewVersions::kNone
+                                                                   : options_.traffic}));
   const auto existing = ModelOf(id);
   Model next = existing == nullptr ? Model() : *existing;
-  const auto slot = next.versions.find(record.number);
-  if (slot == next.versions.end() || !slot->second.ok()) {
+  const auto version = next.versions.find(record.number);
+  if (version == next.versions.end() || !version->second.slot.ok() ||
+      *version->second.slot == nullptr) {
+    ASSIGN_OR_RETURN(std::vector<v1::RouteShare> shares, repository_.Shares(id));
     next.versions.insert_or_assign(
-        record.number, std::make_shared<const ServedVersion>(record, std::move(loaded), metrics_));
-    RETURN_IF_ERROR(
-        Publish(id,
-                std::move(next),
-                existing == nullptr ? std::vector<v1::RouteShare>() : existing->route->shares()));
+        record.number,
+        Version{.record = record,
+                .slot = std::make_shared<const ServedVersion>(
+                    record, std::move(loaded), metrics_, options_.buffer_bytes_max)});
+    RETURN_IF_ERROR(Publish(id, std::move(next), std::move(shares)));
     log::Info("model_version_serves",
               {{"model_version", VersionName("models", id, record.number)},
                {"bundle_sha256", record.sha256}});
@@ -274,18 +438,20 @@ absl::StatusOr<v1::Route> ServedModels::SetRoute(const v1::Route& route,
   }
   const std::vector<v1::RouteShare> shares(route.shares().begin(), route.shares().end());
   for (const v1::RouteShare& share : shares) {
-    const auto slot = model->versions.find(share.version());
-    if (slot != model->versions.end() && !slot->second.ok()) {
-      return FailedPrecondition("{}", Message(slot->second.status()));
+    if (!model->versions.contains(share.version())) {
+      continue;  // Route::Create() says so
+    }
+    if (const absl::Status loaded = LoadCold(id, share.version()).status(); !loaded.ok()) {
+      return WithFix(FailedPrecondition("{}", Message(loaded)), Fix(loaded));
     }
   }
   std::vector<std::int32_t> numbers;
-  for (const auto& [number, slot] : model->versions) {
+  for (const auto& [number, version] : model->versions) {
     numbers.push_back(number);
   }
   RETURN_IF_ERROR(Route::Create(shares, numbers).status());
   RETURN_IF_ERROR(repository_.SetRoute(id, shares, caller));
-  RETURN_IF_ERROR(Publish(id, *model, shares));
+  RETURN_IF_ERROR(Publish(id, *ModelOf(id), shares));
   return route;
 }
 
@@ -331,13 +497,15 @@ absl::Status ServedModels::Delete(std::string_view name, const std::string& call
   }
   Model next = *model;
   next.versions.erase(parsed.version);
-  return Publish(parsed.id, std::move(next), model->route->shares());
+  RETURN_IF_ERROR(Publish(parsed.id, std::move(next), model->route->shares()));
+  LoadCold(parsed.id, ModelOf(parsed.id)->route->preferred()).IgnoreError();
+  return absl::OkStatus();
 }
 
 std::vector<std::int32_t> ServedModels::VersionsOf(std::string_view id) const {
   std::vector<std::int32_t> numbers;
   if (const auto model = ModelOf(id); model != nullptr) {
-    for (const auto& [number, slot] : model->versions) {
+    for (const auto& [number, version] : model->versions) {
       numbers.push_back(number);
     }
   }

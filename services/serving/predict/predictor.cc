@@ -56,6 +56,27 @@ std::span<float> Sized(std::int64_t size, std::vector<float>& buffer) {
   return std::span(buffer).first(count);
 }
 
+// Of a row: inputs, the widest layer twice, outputs and answers.
+std::int64_t BufferBytesOf(const network::Network& network, std::int64_t answers) {
+  std::int64_t widest = 0;
+  for (const network::LayerPlan& layer : network.layers()) {
+    widest = std::max(widest, layer.outputs);
+  }
+  return (network.inputs() + 2 * widest + network.outputs() + answers) *
+         static_cast<std::int64_t>(sizeof(float));
+}
+
+// A label, a probability a class, and what frames them.
+std::int64_t AnswerBytesOf(const RepeatedPtrField<std::string>& classes) {
+  constexpr std::int64_t kFrame = 32;
+  std::size_t longest = 0;
+  for (const std::string& label : classes) {
+    longest = std::max(longest, label.size());
+  }
+  return kFrame + static_cast<std::int64_t>(longest) +
+         static_cast<std::int64_t>(classes.size()) * static_cast<std::int64_t>(sizeof(float));
+}
+
 bool IsSame(const std::vector<std::string>& cached, const RepeatedPtrField<std::string>& columns) {
   return std::equal(cached.begin(), cached.end(), columns.begin(), columns.end());
 }
@@ -82,12 +103,17 @@ std::vector<std::string> ColumnsWithoutFeatures(const schema::v1::Schema& schema
 Predictor::Predictor(const schema::v1::Schema& schema,
                      const features::Transformer& transformer,
                      const network::InferencePlan& plan,
-                     const network::Loss& loss)
+                     const network::Loss& loss,
+                     std::int64_t buffer_bytes_max)
     : serial_(NextSerial()),
       transformer_(transformer),
       plan_(plan),
       loss_(loss),
-      ignored_(ColumnsWithoutFeatures(schema, transformer.set())) {}
+      ignored_(ColumnsWithoutFeatures(schema, transformer.set())),
+      block_rows_(
+          std::max<std::int64_t>(buffer_bytes_max / BufferBytesOf(plan.network(), answer_count()),
+                                 1)),
+      answer_bytes_max_(AnswerBytesOf(classes())) {}
 
 absl::StatusOr<const features::Transformer::Binding*> Predictor::Bind(
     const RepeatedPtrField<std::string>& columns) const {
@@ -110,20 +136,24 @@ absl::Status Predictor::Predict(const RepeatedPtrField<std::string>& columns,
   ASSIGN_OR_RETURN(const features::Transformer::Binding* const binding, Bind(columns));
   Scratch& scratch = ThisThreadsScratch();
   const auto inputs = static_cast<std::size_t>(input_count());
-  const std::span<float> x = Sized(rows.size() * input_count(), scratch.x);
-  for (int row = 0; row < rows.size(); ++row) {
-    const std::span<float> target = x.subspan(static_cast<std::size_t>(row) * inputs, inputs);
-    if (absl::Status status = transformer_.Encode(*binding, rows[row], target); !status.ok()) {
-      return Annotate(status, fmt::format("rows[{}]", row));
-    }
-  }
-  const std::span<float> answers = Sized(rows.size() * answer_count(), scratch.answers);
-  RETURN_IF_ERROR(Infer(rows.size(), x, answers));
   const auto width = static_cast<std::size_t>(answer_count());
   predictions.Clear();
   predictions.Reserve(rows.size());
-  for (std::size_t row = 0; row < static_cast<std::size_t>(rows.size()); ++row) {
-    Answer(answers.subspan(row * width, width), *predictions.Add());
+  for (std::int64_t first = 0; first < rows.size(); first += block_rows_) {
+    const std::int64_t count = std::min<std::int64_t>(block_rows_, rows.size() - first);
+    const std::span<float> x = Sized(count * input_count(), scratch.x);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const int row = static_cast<int>(first + i);
+      const std::span<float> target = x.subspan(static_cast<std::size_t>(i) * inputs, inputs);
+      if (absl::Status status = transformer_.Encode(*binding, rows[row], target); !status.ok()) {
+        return Annotate(status, fmt::format("rows[{}]", row));
+      }
+    }
+    const std::span<float> answers = Sized(count * answer_count(), scratch.answers);
+    RETURN_IF_ERROR(InferBlock(first, count, x, answers));
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+      Answer(answers.subspan(i * width, width), *predictions.Add());
+    }
   }
   return absl::OkStatus();
 }
@@ -131,6 +161,25 @@ absl::Status Predictor::Predict(const RepeatedPtrField<std::string>& columns,
 absl::Status Predictor::Infer(std::int64_t rows,
                               std::span<const float> x,
                               std::span<float> answers) const {
+  const auto inputs = static_cast<std::size_t>(input_count());
+  const auto width = static_cast<std::size_t>(answer_count());
+  for (std::int64_t first = 0; first < rows; first += block_rows_) {
+    const std::int64_t count = std::min(block_rows_, rows - first);
+    const auto begin = static_cast<std::size_t>(first);
+    const auto size = static_cast<std::size_t>(count);
+    RETURN_IF_ERROR(InferBlock(first,
+                               count,
+                               x.subspan(begin * inputs, size * inputs),
+                               answers.subspan(begin * width, size * width)));
+  }
+  return absl::OkStatus();
+}
+
+// Some rows of a request, of which `first` is the first.
+absl::Status Predictor::InferBlock(std::int64_t first,
+                                   std::int64_t rows,
+                                   std::span<const float> x,
+                                   std::span<float> answers) const {
   Scratch& scratch = ThisThreadsScratch();
   const std::span<float> y = Sized(rows * plan_.network().outputs(), scratch.y);
   plan_.Run(rows, x, y, scratch.network);
@@ -140,7 +189,7 @@ absl::Status Predictor::Infer(std::int64_t rows,
       return InvalidArgument(
           "rows[{}] is so far from what the model was trained on that its answer "
           "is not a finite number",
-          i / static_cast<std::size_t>(answer_count()));
+          first + static_cast<std::int64_t>(i) / answer_count());
     }
   }
   return absl::OkStatus();

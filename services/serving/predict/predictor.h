@@ -22,16 +22,20 @@
 namespace millrace::serving {
 
 /// Applies Transforms, network and loss to the rows of requests. A row's answer has the same bits
-/// alone, first, last or among others. Thread-safe; each thread has buffers of its own, which grow
-/// to the largest request it has answered, so that answering a small one allocates nothing.
+/// alone, first, last or among others. Thread-safe; each thread has buffers of its own, so that
+/// answering a small request allocates nothing. They grow to `buffer_bytes_max`: more rows than fit
+/// are computed in blocks, of one row at least.
 class Predictor {
  public:
+  static constexpr std::int64_t kBufferBytesMax = std::int64_t{64} << 20;
+
   /// Does not own its parts, which must outlive it. Columns of `schema` that are no features may be
   /// sent and say nothing.
   Predictor(const schema::v1::Schema& schema,
             const features::Transformer& transformer,
             const network::InferencePlan& plan,
-            const network::Loss& loss);
+            const network::Loss& loss,
+            std::int64_t buffer_bytes_max = kBufferBytesMax);
 
   /// Answers raw rows, at least one: cells named by `columns`. INVALID_ARGUMENT, naming the row and
   /// the feature, for anything that does not fit; `predictions` is then undefined.
@@ -49,6 +53,12 @@ class Predictor {
 
   [[nodiscard]] std::int64_t input_count() const { return transformer_.input_count(); }
 
+  /// The most bytes that the answer to one row takes in a PredictResponse or ModelInferResponse.
+  [[nodiscard]] std::int64_t answer_bytes_max() const { return answer_bytes_max_; }
+
+  /// Rows that are computed together at the most.
+  [[nodiscard]] std::int64_t block_rows() const { return block_rows_; }
+
   /// Classes, or 1 for a regression.
   [[nodiscard]] std::int64_t answer_count() const { return loss_.probability_count(); }
 
@@ -61,6 +71,11 @@ class Predictor {
   absl::StatusOr<const features::Transformer::Binding*> Bind(
       const google::protobuf::RepeatedPtrField<std::string>& columns) const;
 
+  absl::Status InferBlock(std::int64_t first,
+                          std::int64_t rows,
+                          std::span<const float> x,
+                          std::span<float> answers) const;
+
   void Answer(std::span<const float> answers, v1::Prediction& prediction) const;
 
   const std::uint64_t serial_;  // different for every predictor of the process
@@ -68,6 +83,8 @@ class Predictor {
   const network::InferencePlan& plan_;
   const network::Loss& loss_;
   std::vector<std::string> ignored_;
+  const std::int64_t block_rows_;
+  const std::int64_t answer_bytes_max_;
 };
 
 }  // namespace millrace::serving

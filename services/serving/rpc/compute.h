@@ -11,6 +11,8 @@
 #include <grpcpp/grpcpp.h>
 
 #include "common/rpc/call_metrics.h"
+#include "common/rpc/caught.h"
+#include "common/rpc/pool.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "services/serving/rpc/compute_pool.h"
@@ -71,7 +73,7 @@ class ComputeCall final : public grpc::ServerUnaryReactor, public ComputeWork {
 
   absl::Status Run() override {
     RETURN_IF_ERROR(CheckWanted(call_.context));
-    return work_();
+    return rpc::Caught(work_);
   }
 
   void End(const absl::Status& status) override { call_.End(*this, status); }
@@ -103,13 +105,36 @@ grpc::ServerUnaryReactor* Compute(const MeteredCall& call,
                                   Work work) {
   if (microseconds < kInReactorMicrosecondsMax) {
     const absl::Status wanted = CheckWanted(call.context);
-    return call.Reply(wanted.ok() ? work() : wanted);
+    return call.Reply(wanted.ok() ? rpc::Caught(work) : wanted);
   }
   auto* const waiting = new ComputeCall<Work>(call, pool, std::move(work));  // deletes itself
   waiting->Begin({.microseconds = microseconds,
                   .bytes = static_cast<std::int64_t>(request.ByteSizeLong()),
                   .deadline = call.context.deadline()});
   return waiting;
+}
+
+/// Ends a call for a version that is cold from the threads of `disk`: loads it by `load`, an
+/// absl::StatusOr of a pointer to it, and then ends the call with what `work` returns of it, an
+/// absl::Status.
+template <typename Load, typename Work>
+grpc::ServerUnaryReactor* LoadAndCompute(const MeteredCall& call,
+                                         rpc::Pool& disk,
+                                         Load load,
+                                         Work work) {
+  grpc::ServerUnaryReactor* const reactor = call.context.DefaultReactor();
+  const absl::Status refused =
+      disk.Submit([call, reactor, load = std::move(load), work = std::move(work)] {
+        call.End(*reactor, rpc::Caught([&]() -> absl::Status {
+          RETURN_IF_ERROR(CheckWanted(call.context));
+          ASSIGN_OR_RETURN(const auto version, load());
+          return work(version);
+        }));
+      });
+  if (!refused.ok()) {
+    call.End(*reactor, refused);
+  }
+  return reactor;
 }
 
 }  // namespace millrace::serving

@@ -1,6 +1,7 @@
 #include "services/serving/rpc/inference_service.h"
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "common/version/version.h"
 #include "services/serving/rpc/compute.h"
 #include "services/serving/rpc/inference_tensors.h"
+#include "services/serving/rpc/row_check.h"
 
 namespace millrace::serving {
 
@@ -31,7 +33,7 @@ void AddMetadata(const std::string& name,
 }
 
 absl::Status Infer(const ServedVersion& version,
-                   std::int64_t rows_max,
+                   const ServingParts& parts,
                    const inference::ModelInferRequest& request,
                    std::chrono::steady_clock::time_point arrival,
                    inference::ModelInferResponse& response) {
@@ -42,7 +44,8 @@ absl::Status Infer(const ServedVersion& version,
   RETURN_IF_ERROR(CheckRequestedOutputs(request, output));
   ASSIGN_OR_RETURN(
       const std::int64_t rows,
-      ReadFeatures(request, {.inputs = predictor.input_count(), .rows_max = rows_max}, x));
+      ReadFeatures(request, {.inputs = predictor.input_count(), .rows_max = parts.rows_max}, x));
+  RETURN_IF_ERROR(CheckRows(predictor, rows, parts));
   answers.resize(static_cast<std::size_t>(rows * predictor.answer_count()));
   RETURN_IF_ERROR(predictor.Infer(rows, x, answers));
   response.Clear();
@@ -56,14 +59,9 @@ absl::Status Infer(const ServedVersion& version,
 
 }  // namespace
 
-InferenceService::InferenceService(const ServedModels& models,
-                                   ComputePool& compute,
-                                   prometheus::Registry& metrics,
-                                   std::int64_t rows_max)
-    : models_(models),
-      compute_(compute),
-      rows_max_(rows_max),
-      infer_calls_(metrics, kModelInfer, /*changes=*/false),
+InferenceService::InferenceService(const ServingParts& parts)
+    : parts_(parts),
+      infer_calls_(parts.metrics, kModelInfer, /*changes=*/false),
       infer_messages_(infer_calls_) {
   SetMessageAllocatorFor_ModelInfer(&infer_messages_);
 }
@@ -80,14 +78,15 @@ grpc::ServerUnaryReactor* InferenceService::ServerReady(
     grpc::CallbackServerContext* context,
     const inference::ServerReadyRequest* /*request*/,
     inference::ServerReadyResponse* response) {
-  response->set_ready(true);  // the server starts when its models are loaded
+  response->set_ready(true);  // the server starts when the models with traffic are loaded
   return rpc::Reply(*context, absl::OkStatus());
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerContext* context,
                                                        const inference::ModelReadyRequest* request,
                                                        inference::ModelReadyResponse* response) {
-  response->set_ready(models_.Look(request->name(), request->version()).ok());
+  // A cold one is: its first call loads it.
+  response->set_ready(parts_.models.Look(request->name(), request->version()).ok());
   return rpc::Reply(*context, absl::OkStatus());
 }
 
@@ -104,40 +103,65 @@ grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
     grpc::CallbackServerContext* context,
     const inference::ModelMetadataRequest* request,
     inference::ModelMetadataResponse* response) {
-  const auto version = models_.Look(request->name(), request->version());
+  const auto version = parts_.models.Look(request->name(), request->version());
   if (!version.ok()) {
     return rpc::Reply(*context, version.status());
   }
-  const Predictor& predictor = (*version)->predictor();
-  response->set_name(request->name());
-  for (const std::int32_t number : models_.VersionsOf(request->name())) {
-    response->add_versions(std::to_string(number));
+  if (*version != nullptr) {
+    *response = MetadataOf(request->name(), **version);
+    return rpc::Reply(*context, absl::OkStatus());
   }
-  response->set_platform("millrace");
-  AddMetadata(std::string(kInputName), predictor.input_count(), *response->add_inputs());
-  AddMetadata(OutputName(predictor), predictor.answer_count(), *response->add_outputs());
-  return rpc::Reply(*context, absl::OkStatus());
+  return rpc::ReplyFrom(parts_.disk,
+                        *context,
+                        *response,
+                        [this, request]() -> absl::StatusOr<inference::ModelMetadataResponse> {
+                          ASSIGN_OR_RETURN(const auto loaded,
+                                           parts_.models.Load(request->name(), request->version()));
+                          return MetadataOf(request->name(), *loaded);
+                        });
+}
+
+inference::ModelMetadataResponse InferenceService::MetadataOf(const std::string& name,
+                                                              const ServedVersion& version) const {
+  inference::ModelMetadataResponse response;
+  const Predictor& predictor = version.predictor();
+  response.set_name(name);
+  for (const std::int32_t number : parts_.models.VersionsOf(name)) {
+    response.add_versions(std::to_string(number));
+  }
+  response.set_platform("millrace");
+  AddMetadata(std::string(kInputName), predictor.input_count(), *response.add_inputs());
+  AddMetadata(OutputName(predictor), predictor.answer_count(), *response.add_outputs());
+  return response;
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerContext* context,
                                                        const inference::ModelInferRequest* request,
                                                        inference::ModelInferResponse* response) {
   const MeteredCall call = {.context = *context, .meter = InferMessages::MeterOf(*context)};
-  auto version = models_.Find(request->model_name(), request->model_version());
+  auto version = parts_.models.Find(request->model_name(), request->model_version());
   if (!version.ok()) {
     return call.Reply(version.status());
   }
+  const auto answer = [this, request, arrival = call.meter.arrival(), response](
+                          const std::shared_ptr<const ServedVersion>& served) {
+    return Infer(*served, parts_, *request, arrival, *response);
+  };
+  if (*version == nullptr) {
+    return LoadAndCompute(
+        call,
+        parts_.disk,
+        [this, request] {
+          return parts_.models.Load(request->model_name(), request->model_version());
+        },
+        answer);
+  }
   const double microseconds =
-      (*version)->predictor().EstimateMicroseconds(ClaimedRows(*request, rows_max_), 0);
-  return Compute(call,
-                 compute_,
-                 *request,
-                 microseconds,
-                 [version = *std::move(version),
-                  rows_max = rows_max_,
-                  request,
-                  arrival = call.meter.arrival(),
-                  response] { return Infer(*version, rows_max, *request, arrival, *response); });
+      (*version)->predictor().EstimateMicroseconds(ClaimedRows(*request, parts_.rows_max), 0);
+  return Compute(
+      call, parts_.compute, *request, microseconds, [version = *std::move(version), answer] {
+        return answer(version);
+      });
 }
 
 }  // namespace millrace::serving

@@ -2,14 +2,14 @@
 
 #pragma once
 
+#include <string>
+
 #include <grpcpp/grpcpp.h>
-#include <prometheus/registry.h>
 
 #include "common/rpc/call_metrics.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
-#include "services/serving/pipeline/served_models.h"
-#include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/message_pool.h"
+#include "services/serving/rpc/serving_parts.h"
 
 namespace millrace::serving {
 
@@ -22,12 +22,7 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   /// The method that counts its calls itself, in `metrics`.
   static constexpr const char* kModelInfer = "inference.GRPCInferenceService/ModelInfer";
 
-  /// Owns nothing; all must outlive the server. `compute` takes what is too large for a reactor;
-  /// a call has up to `rows_max` rows.
-  InferenceService(const ServedModels& models,
-                   ComputePool& compute,
-                   prometheus::Registry& metrics,
-                   std::int64_t rows_max);
+  explicit InferenceService(const ServingParts& parts);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -51,9 +46,10 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
  private:
   using InferMessages = MessagePool<inference::ModelInferRequest, inference::ModelInferResponse>;
 
-  const ServedModels& models_;
-  ComputePool& compute_;
-  const std::int64_t rows_max_;
+  [[nodiscard]] inference::ModelMetadataResponse MetadataOf(const std::string& name,
+                                                            const ServedVersion& version) const;
+
+  const ServingParts parts_;
   rpc::CallMetrics infer_calls_;
   InferMessages infer_messages_;
 };

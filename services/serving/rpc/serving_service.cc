@@ -1,6 +1,7 @@
 #include "services/serving/rpc/serving_service.h"
 
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "common/rpc/access.h"
@@ -8,6 +9,7 @@
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "services/serving/rpc/compute.h"
+#include "services/serving/rpc/row_check.h"
 #include "services/serving/rpc/upload.h"
 
 namespace millrace::serving {
@@ -27,13 +29,6 @@ absl::Status Answer(const ServedVersion& version,
   RETURN_IF_ERROR(version.predictor().Predict(
       request.columns(), request.rows(), *response.mutable_predictions()));
   version.Answered(request.rows_size(), arrival);
-  return absl::OkStatus();
-}
-
-absl::Status CheckRowCount(std::int64_t rows, std::int64_t rows_max) {
-  if (rows < 1 || rows > rows_max) {
-    return InvalidArgument("a request must have 1 to {} rows, found {}", rows_max, rows);
-  }
   return absl::OkStatus();
 }
 
@@ -59,6 +54,18 @@ grpc::ServerReadReactor<v1::UploadModelRequest>* ServingService::UploadModel(
     grpc::CallbackServerContext* context,
     v1::ModelVersion* response) {
   return new Upload(parts_, *context, *response);  // deletes itself
+}
+
+grpc::ServerUnaryReactor* ServingService::CheckModel(grpc::CallbackServerContext* context,
+                                                     const v1::CheckModelRequest* request,
+                                                     v1::CheckModelResponse* response) {
+  return rpc::ReplyFrom(parts_.disk,
+                        *context,
+                        *response,
+                        [this, request]() -> absl::StatusOr<v1::CheckModelResponse> {
+                          RETURN_IF_ERROR(parts_.models.Check(request->header()));
+                          return v1::CheckModelResponse();
+                        });
 }
 
 grpc::ServerUnaryReactor* ServingService::GetUpload(grpc::CallbackServerContext* context,
@@ -143,19 +150,23 @@ grpc::ServerUnaryReactor* ServingService::Predict(grpc::CallbackServerContext* c
   if (!version.ok()) {
     return call.Reply(version.status());
   }
-  const absl::Status counted = CheckRowCount(request->rows_size(), parts_.rows_max);
-  if (!counted.ok()) {
-    return call.Reply(counted);
+  const auto answer = [this, request, arrival = call.meter.arrival(), response](
+                          const std::shared_ptr<const ServedVersion>& served) -> absl::Status {
+    RETURN_IF_ERROR(CheckRows(served->predictor(), request->rows_size(), parts_));
+    return Answer(*served, *request, arrival, *response);
+  };
+  if (*version == nullptr) {
+    return LoadAndCompute(
+        call,
+        parts_.disk,
+        [this, request] { return parts_.models.Load(request->model()); },
+        answer);
   }
   const double microseconds =
       (*version)->predictor().EstimateMicroseconds(request->rows_size(), request->columns_size());
   return Compute(
-      call,
-      parts_.compute,
-      *request,
-      microseconds,
-      [version = *std::move(version), request, arrival = call.meter.arrival(), response] {
-        return Answer(*version, *request, arrival, *response);
+      call, parts_.compute, *request, microseconds, [version = *std::move(version), answer] {
+        return answer(version);
       });
 }
 

@@ -6,30 +6,14 @@
 #include <string_view>
 
 #include <grpcpp/grpcpp.h>
-#include <prometheus/registry.h>
 
 #include "millrace/serving/v1/serving_service.grpc.pb.h"
 
 #include "common/rpc/call_metrics.h"
-#include "common/rpc/pool.h"
-#include "common/transfer/idle_watch.h"
-#include "common/transfer/upload_store.h"
-#include "services/serving/pipeline/served_models.h"
-#include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/message_pool.h"
+#include "services/serving/rpc/serving_parts.h"
 
 namespace millrace::serving {
-
-/// What the adapters call; not owned, must outlive the server.
-struct ServingParts {
-  ServedModels& models;
-  ComputePool& compute;  // predictions that are too large for a reactor
-  rpc::Pool& disk;       // everything that waits: uploads and the catalog
-  transfer::UploadStore& uploads;
-  transfer::IdleWatch& idle;  // of the streams of uploads
-  prometheus::Registry& metrics;
-  std::int64_t rows_max = 4'096;  // of one Predict
-};
 
 /// Errors are those of the parts; proto/millrace/serving/v1 says what each call does. Thread-safe.
 class ServingService final : public v1::ServingService::CallbackService {
@@ -41,6 +25,9 @@ class ServingService final : public v1::ServingService::CallbackService {
 
   grpc::ServerReadReactor<v1::UploadModelRequest>* UploadModel(grpc::CallbackServerContext* context,
                                                                v1::ModelVersion* response) override;
+  grpc::ServerUnaryReactor* CheckModel(grpc::CallbackServerContext* context,
+                                       const v1::CheckModelRequest* request,
+                                       v1::CheckModelResponse* response) override;
   grpc::ServerUnaryReactor* GetUpload(grpc::CallbackServerContext* context,
                                       const transfer::v1::GetUploadRequest* request,
                                       transfer::v1::Upload* response) override;

@@ -81,7 +81,8 @@ absl::Status Upload::TakeHeader(const v1::UploadHeader& header) {
   if (name.version != 0 || !name.sha256.empty()) {
     return InvalidArgument("header.model must be models/{{model}}: serving numbers the versions");
   }
-  model_ = name.id;
+  RETURN_IF_ERROR(parts_.models.Check(header));
+  header_ = header;
   ASSIGN_OR_RETURN(
       upload_,
       parts_.uploads.Begin(header.upload_id(),
@@ -97,7 +98,7 @@ absl::Status Upload::TakeClose(const transfer::v1::Close& close) {
   }
   ASSIGN_OR_RETURN(const auto file, upload_->OpenBytes());
   ASSIGN_OR_RETURN(const std::string bytes, file->Read(0, file->size()));
-  ASSIGN_OR_RETURN(response_, parts_.models.Add(model_, bytes, rpc::Caller(context_)));
+  ASSIGN_OR_RETURN(response_, parts_.models.Add(header_, bytes, rpc::Caller(context_)));
   return absl::OkStatus();
 }
 

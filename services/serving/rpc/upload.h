@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 
 #include <absl/status/status.h>
 #include <grpcpp/grpcpp.h>
@@ -46,7 +45,7 @@ class Upload final : public grpc::ServerReadReactor<v1::UploadModelRequest> {
   grpc::CallbackServerContext& context_;
   v1::ModelVersion& response_;
   v1::UploadModelRequest message_;
-  std::string model_;
+  v1::UploadHeader header_;
   std::unique_ptr<transfer::UploadStore::Incoming> upload_;  // set by the header
   transfer::IdleWatch::Stream stream_;  // last: it may end the call while the others live
 };

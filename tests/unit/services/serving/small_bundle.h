@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "millrace/serving/v1/serving_service.pb.h"
+
 #include "common/model/bundle.h"
 #include "common/network/network.h"
 #include "common/status/check.h"
@@ -23,6 +25,13 @@ inline void AddColumn(const std::string& name,
   column.set_name(name);
   column.set_type(type);
   column.set_role(role);
+}
+
+/// Announces a bundle for `models/{id}`.
+inline v1::UploadHeader HeaderOf(const std::string& id) {
+  v1::UploadHeader header;
+  header.set_model("models/" + id);
+  return header;
 }
 
 /// Columns: row (set aside), age (real, 0..80 to 0..1, missing means 40), colour (blue or red,

@@ -38,7 +38,7 @@ class RepositoryTest : public testing::Test {
   VersionRecord Add(const std::string& model, float weights) {
     const model::Bundle bundle = SmallBundle(weights);
     const auto record =
-        repository_->Add(model, *model::WriteBundle(bundle), bundle.manifest, "ann");
+        repository_->Add(model, *model::WriteBundle(bundle), bundle.manifest, {.caller = "ann"});
     EXPECT_TRUE(record.ok()) << record.status();
     return *record;
   }
@@ -239,7 +239,9 @@ TEST_F(RepositoryTest, NobodyChangesTheHistory) {
   Add("a", 1);
   repository_.reset();
   // As whoever has the file may: the table itself refuses.
-  auto database = storage::Database::Open(fmt::format("{}/models.db", folder_.path()), {"", ""});
+  auto database =
+      storage::Database::Open(fmt::format("{}/models.db", folder_.path()),
+                              std::vector<std::string>(Repository::Layout().catalog_version));
   ASSERT_TRUE(database.ok()) << database.status();
   for (const char* const sql :
        {"UPDATE route_changes SET caller = 'nobody'", "DELETE FROM route_changes"}) {

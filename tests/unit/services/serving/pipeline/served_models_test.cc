@@ -34,7 +34,7 @@ class ServedModelsTest : public testing::Test {
   }
 
   std::string Add(const std::string& id, float weights) {
-    const auto version = models_->Add(id, SmallBytes(weights));
+    const auto version = models_->Add(HeaderOf(id), SmallBytes(weights));
     EXPECT_TRUE(version.ok()) << version.status();
     return version->name();
   }
@@ -171,8 +171,8 @@ TEST_F(ServedModelsTest, ADamagedVersionIsNotReadyAndTheOthersServe) {
 TEST_F(ServedModelsTest, ABundleThatIsRefusedChangesNothing) {
   Add("m", 1);
 
-  const auto refused = models_->Add("m", "not a bundle at all");
-  const auto bad_id = models_->Add("M/../x", SmallBytes(2));
+  const auto refused = models_->Add(HeaderOf("m"), "not a bundle at all");
+  const auto bad_id = models_->Add(HeaderOf("M/../x"), SmallBytes(2));
 
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(bad_id.status().code(), absl::StatusCode::kInvalidArgument);

@@ -73,6 +73,48 @@ TEST_F(PredictorTest, ARowHasTheSameBitsAloneFirstLastAndAmongOthers) {
   }
 }
 
+TEST_F(PredictorTest, RowsThatDoNotFitTheBuffersAreComputedInBlocksWithTheSameBits) {
+  Rows rows;
+  for (int i = 0; i < 100; ++i) {
+    AddRow(i, i % 2 == 0 ? "red" : "blue", rows);
+  }
+  const Columns columns = Named({"age", "colour"});
+  const Predictions expected = Predict(columns, rows);
+  std::vector<float> x(400);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = static_cast<float>(i % 13) / 8;
+  }
+  std::vector<float> expected_answers(200);
+  ASSERT_TRUE(predictor_.Infer(100, x, expected_answers).ok());
+  for (const std::int64_t bytes : {1, 200, 1'000}) {
+    const Predictor small(
+        loaded_.manifest.schema(), loaded_.transformer, loaded_.plan, loaded_.loss, bytes);
+    EXPECT_LT(small.block_rows(), 20);
+    Predictions predictions;
+    ASSERT_TRUE(small.Predict(columns, rows, predictions).ok());
+    ASSERT_EQ(predictions.size(), 100);
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(IsSameBits(predictions[i], expected[i])) << i;
+    }
+    std::vector<float> answers(200);
+    ASSERT_TRUE(small.Infer(100, x, answers).ok());
+    EXPECT_EQ(answers, expected_answers);
+  }
+}
+
+TEST_F(PredictorTest, ARowInALaterBlockIsNamedByItsPlaceInTheRequest) {
+  const Predictor small(
+      loaded_.manifest.schema(), loaded_.transformer, loaded_.plan, loaded_.loss, 1);
+  Rows rows;
+  for (int i = 0; i < 7; ++i) {
+    AddRow(i, "red", rows);
+  }
+  rows[5].mutable_values(0)->set_text("x");
+  Predictions predictions;
+  EXPECT_THAT(std::string(Message(small.Predict(Named({"age", "colour"}), rows, predictions))),
+              HasSubstr("rows[5]"));
+}
+
 TEST_F(PredictorTest, GivesBothProbabilitiesAndTheLabelOfTheLarger) {
   Rows rows;
   AddRow(5, "red", rows);

@@ -42,13 +42,8 @@ struct ServingStack {
             folder + "/uploads",
             SystemClock(),
             {.upload_bytes_max = upload_bytes_max, .unfinished_bytes_max = 4 * upload_bytes_max})),
-        serving({.models = *models,
-                 .compute = compute,
-                 .disk = disk,
-                 .uploads = *uploads,
-                 .idle = idle,
-                 .metrics = metrics}),
-        inference(*models, compute, metrics, /*rows_max=*/4'096),
+        serving(parts),
+        inference(parts),
         server(*rpc::Server::Start(
             {.permissions = ServingPermissions(),
              .metrics = &metrics,
@@ -65,6 +60,12 @@ struct ServingStack {
   transfer::IdleWatch idle{std::chrono::milliseconds(200)};
   ComputePool compute{{.threads = 2, .waiting_max = 16}};
   rpc::Pool disk{2, 64};
+  ServingParts parts{.models = *models,
+                     .compute = compute,
+                     .disk = disk,
+                     .uploads = *uploads,
+                     .idle = idle,
+                     .metrics = metrics};
   ServingService serving;
   InferenceService inference;
   std::unique_ptr<rpc::Server> server;
@@ -82,7 +83,7 @@ struct Call {
 class ServingStackTest : public testing::Test {
  protected:
   std::string Add(const std::string& id, const std::string& bytes) {
-    const auto version = stack_->models->Add(id, bytes);
+    const auto version = stack_->models->Add(HeaderOf(id), bytes);
     EXPECT_TRUE(version.ok()) << version.status();
     return version->name();
   }
