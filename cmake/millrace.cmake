@@ -1,4 +1,4 @@
-# The three ways to make a target. Everything else in this tree is a list of names.
+# The four ways to make a target. Everything else in this tree is a list of names.
 
 # Turns a folder's path into its target's name: common/network -> common_network.
 function(millrace_folder target_out alias_out folder_out)
@@ -45,9 +45,27 @@ function(millrace_program)
   set_property(GLOBAL APPEND_STRING PROPERTY millrace_layers "${folder}: ${ARG_DEPS}\n")
 endfunction()
 
+# All of this repository's targets that `targets` stand on, themselves included.
+function(millrace_reach targets reach_out)
+  set(reach)
+  set(open ${targets})
+  while(open)
+    list(POP_FRONT open next)
+    if(next MATCHES "^millrace::" AND NOT next IN_LIST reach)
+      list(APPEND reach ${next})
+      foreach(links LINK_LIBRARIES INTERFACE_LINK_LIBRARIES)
+        get_target_property(links ${next} ${links})
+        list(APPEND open ${links})
+      endforeach()
+    endif()
+  endwhile()
+  set(${reach_out} ${reach} PARENT_SCOPE)
+endfunction()
+
 # millrace_test(NAME common_network_test SOURCES a_test.cc DEPS millrace::common::network)
 #
 # A GoogleTest program, run as one ctest. Extra arguments: LABELS, TIMEOUT (seconds, 120 by default).
+# One that does without common/rpc has the label `domain` and is built by the target domain_tests.
 function(millrace_test)
   cmake_parse_arguments(ARG "" "NAME;TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
@@ -57,6 +75,31 @@ function(millrace_test)
   target_link_libraries(${ARG_NAME} PRIVATE millrace_build ${ARG_DEPS} GTest::gmock_main)
   target_include_directories(${ARG_NAME} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(${ARG_NAME} PRIVATE MILLRACE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  millrace_reach("${ARG_DEPS}" reach)
+  if(reach AND NOT ARG_LABELS AND NOT millrace::common::rpc IN_LIST reach)
+    list(APPEND ARG_LABELS domain)
+    add_dependencies(domain_tests ${ARG_NAME})
+  endif()
   add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME})
   set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()
+
+# millrace_fuzzer(NAME csv SOURCES csv_fuzzer.cc DEPS millrace::common::csv)
+#
+# A libFuzzer program csv_fuzzer, run as one ctest of 100,000 inputs that grow from corpus/csv. What
+# it adds to them stays in the build folder, where the next run begins with it.
+function(millrace_fuzzer)
+  cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPS" ${ARGN})
+  set(program ${ARG_NAME}_fuzzer)
+  set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${ARG_NAME})
+  file(MAKE_DIRECTORY ${found})
+  add_executable(${program} ${ARG_SOURCES})
+  target_link_libraries(${program} PRIVATE millrace_build ${ARG_DEPS})
+  target_link_options(${program} PRIVATE -fsanitize=fuzzer)
+  target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR})
+  add_dependencies(fuzzers ${program})
+  add_test(NAME ${program} COMMAND ${program}
+    -runs=100000 -seed=1 -max_len=4096 -timeout=10 -rss_limit_mb=2048
+    -artifact_prefix=${found}- ${found} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${ARG_NAME})
+  set_tests_properties(${program} PROPERTIES TIMEOUT 300 LABELS fuzz)
 endfunction()

@@ -34,7 +34,7 @@ Tokenizer::Tokenizer(std::string file_name, TokenizerOptions options)
     : file_name_(file_name.empty() ? "file" : std::move(file_name)),
       options_(options),
       buffer_(Structure::kPadding, '\0'),
-      parse_at_(options.parse_bytes),
+      parse_at_(std::max(options.parse_bytes, kByteOrderMark.size())),
       at_start_(options.stretch.first_line == 1),
       line_(options.stretch.first_line),
       width_(static_cast<std::size_t>(options.stretch.width)) {}

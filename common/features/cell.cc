@@ -22,6 +22,10 @@ using schema::v1::Value;
 
 constexpr std::size_t kExcerptBytes = 64;
 constexpr double kExactIntegerMax = 9007199254740992.0;  // 2^53
+constexpr std::int64_t kDay = 86'400;
+constexpr std::int64_t kFurthest = kDay - 60;  // of a zone: 23:59
+constexpr double kLeast = -62'167'219'200.0;   // 0000-01-01T00:00Z
+constexpr double kMost = 253'402'300'800.0;    // 10000-01-01T00:00Z
 
 char Lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -372,15 +376,13 @@ bool ParseTimestamp(std::string_view trimmed, double& seconds) {
       return false;
     }
   }
-  seconds = static_cast<double>(days * 86400 - offset) + time;
+  // A part of the very last second may be rounded up, out of the years that can be written.
+  static const double last = std::nextafter(kMost + static_cast<double>(kFurthest), 0.0);
+  seconds = std::min(static_cast<double>(days * kDay - offset) + time, last);
   return true;
 }
 
 std::string_view TimestampText(double seconds, std::string& scratch) {
-  constexpr std::int64_t kDay = 86'400;
-  constexpr std::int64_t kFurthest = kDay - 60;  // of a zone: 23:59
-  constexpr double kLeast = -62'167'219'200.0;   // 0000-01-01T00:00Z
-  constexpr double kMost = 253'402'300'800.0;    // 10000-01-01T00:00Z
   // A zone may have moved a time out of the years that can be written without one.
   const std::int64_t zone = seconds < kLeast ? kFurthest : seconds >= kMost ? -kFurthest : 0;
   const double whole = std::floor(seconds);

@@ -221,7 +221,9 @@ absl::StatusOr<Bundle> ReadBundle(std::string_view bytes) {
   RETURN_IF_ERROR(CheckWeightBytes(count * sizeof(float), start, bytes.size()));
   RETURN_IF_ERROR(CheckTensors(bundle.manifest));
   bundle.weights.resize(count);
-  std::memcpy(bundle.weights.data(), bytes.data() + start, count * sizeof(float));
+  if (count > 0) {  // a network of activations alone has none
+    std::memcpy(bundle.weights.data(), bytes.data() + start, count * sizeof(float));
+  }
   RETURN_IF_ERROR(CheckFinite(bundle.weights));
   const std::string digest = DigestOf(bundle.weights);
   if (bundle.manifest.lineage().weights_sha256() != digest) {

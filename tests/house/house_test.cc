@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/house/layers.h"
+#include "tests/house/repeats.h"
 #include "tests/house/source_tree.h"
 #include "tests/house/text_rules.h"
 
@@ -143,6 +144,12 @@ TEST(HouseTest, EveryFolderHasItsLine) {
   for (const char* top : {"common", "services"}) {
     ExpectNone(FoldersWithoutLine(Select(Tree(), {std::string(top) + "/"}, {""}), top));
   }
+}
+
+TEST(HouseTest, NothingIsWrittenTwice) {
+  const std::vector<std::string> written = {
+      "common/", "services/", "clients/", "tests/", "deploy/", "findings/", ".ci/"};
+  ExpectNone(EqualRuns(Select(Tree(), written, {".h", ".cc", ".py", ".sh", "/run"}), 12));
 }
 
 TEST(HouseTest, PackagesAreNamedByTheirFolders) {

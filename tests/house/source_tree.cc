@@ -30,7 +30,8 @@ std::vector<SourceFile> ReadTree(const std::string& root) {
     if (it->is_directory() && IsIgnoredFolder(it->path().filename().string())) {
       it.disable_recursion_pending();
     }
-    if (!it->is_regular_file()) {
+    // In a work tree `.git` is a file.
+    if (!it->is_regular_file() || it->path().filename() == ".git") {
       continue;
     }
     std::string text = ReadText(it->path().string());

@@ -11,7 +11,7 @@
 
 #include "common/clock/random.h"
 #include "common/status/status.h"
-#include "tests/unit/common/csv/records.h"
+#include "tests/support/csv_reading.h"
 
 namespace millrace::csv {
 namespace {
@@ -43,6 +43,15 @@ TEST(TokenizerTest, ReadsQuotesLineEndsAndDelimitersInsideQuotes) {
   EXPECT_THAT(reading.rows,
               ElementsAre(ElementsAre("a", "b,1", "c\r\n\"d\""), ElementsAre("", "x", "\"")));
   EXPECT_THAT(reading.lines, ElementsAre(1, 3));
+}
+
+TEST(TokenizerTest, WaitsForTheWholeByteOrderMark) {
+  const Reading reading = Read(
+      "\xEF\xBB\xBF"
+      "a\n",
+      1,
+      {.parse_bytes = 1});
+  EXPECT_EQ(reading.rows, Rows({{"a"}})) << reading.status;
 }
 
 TEST(TokenizerTest, PassesOverAByteOrderMarkAndEmptyLines) {

@@ -188,6 +188,15 @@ TEST(TimestampTextTest, ReadsBackAsItWas) {
   }
 }
 
+TEST(TimestampTextTest, WritesTheLastSecondThatCanBeRead) {
+  double seconds = 0;
+  ASSERT_TRUE(ParseTimestamp("9999-12-31T23:59:59.999999-2359", seconds));
+  std::string scratch;
+  double read = 0;
+  EXPECT_TRUE(ParseTimestamp(TimestampText(seconds, scratch), read)) << scratch;
+  EXPECT_EQ(read, seconds);
+}
+
 TEST(ParseTimestampTest, RefusesWhatIsNoTime) {
   for (const char* text : {"",
                            "2024",

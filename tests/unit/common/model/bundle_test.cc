@@ -76,6 +76,16 @@ TEST(BundleTest, ComesBackAsItWasWithTheDigestOfItsWeights) {
   EXPECT_EQ(read->manifest.tensors(0).name(), "layers/0/kernel");
 }
 
+TEST(BundleTest, MayHaveNoWeights) {
+  Bundle bundle;
+  bundle.manifest.mutable_transforms()->set_input_count(2);
+  bundle.manifest.mutable_training()->mutable_network()->add_layers()->set_activation(
+      v1::ACTIVATION_TANH);
+  const auto read = ReadBundle(*WriteBundle(bundle));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_TRUE(read->weights.empty());
+}
+
 TEST(BundleTest, TheSameBundleGivesTheSameBytesAndAlignsItsWeights) {
   const std::string bytes = SmallBytes();
 

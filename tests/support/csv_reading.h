@@ -1,4 +1,4 @@
-// Records: the rows of a text, as the tests of this folder compare them.
+// CsvReading: the rows of a text, as tests compare them.
 
 #pragma once
 
