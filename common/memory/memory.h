@@ -1,0 +1,16 @@
+// Memory: how much of the machine's this process may use.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace millrace {
+
+/// Bytes of memory that this process may use: the machine's, or less where a cgroup around it
+/// (`memory.max`, or version 1's `memory.limit_in_bytes`) or its own address space (RLIMIT_AS) is
+/// bounded. Positive. Looks below `root`, where tests put files of their own; what cannot be read
+/// bounds nothing.
+std::int64_t MemoryBytesMax(const std::string& root = "");
+
+}  // namespace millrace
