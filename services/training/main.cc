@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -12,15 +13,19 @@
 
 #include "common/audit/audit_log.h"
 #include "common/clock/clock.h"
+#include "common/memory/memory.h"
 #include "common/program/program.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/pool.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
 #include "common/storage/state_folder.h"
+#include "services/training/publish/publish.h"
 #include "services/training/rpc/permissions.h"
 #include "services/training/rpc/training_service.h"
 #include "services/training/runs/run_executor.h"
+#include "services/training/runs/run_publisher.h"
+#include "services/training/runs/run_retention.h"
 #include "services/training/runs/run_store.h"
 
 namespace millrace::training {
@@ -46,6 +51,29 @@ std::string WorkerProgram(const v1::TrainingConfig& config) {
                                  : config.worker();
 }
 
+using Serving = serving::v1::ServingService::Stub;
+
+PublisherOptions PublishTo(Serving& serving_service, const v1::TrainingConfig& config) {
+  PublisherOptions options;
+  options.send = [&serving_service](const TrainedRun& trained, const std::stop_token& stop) {
+    return Publish(serving_service,
+                   {.folder = trained.folder,
+                    .model = trained.run.model(),
+                    .no_traffic = trained.run.no_traffic(),
+                    .request_id = trained.request_id},
+                   {},
+                   stop);
+  };
+  options.limit = std::chrono::seconds(config.publish_seconds_max());
+  return options;
+}
+
+// Three quarters of the memory for all runs together, unless the configuration says otherwise.
+std::int64_t RunBytesMax(const v1::TrainingConfig& config) {
+  return config.run_bytes_max() > 0 ? config.run_bytes_max()
+                                    : MemoryBytesMax() / 4 * 3 / config.workers_max();
+}
+
 ExecutorOptions OptionsOf(const v1::TrainingConfig& config,
                           const std::string& folder,
                           std::shared_ptr<prometheus::Registry> metrics) {
@@ -55,7 +83,6 @@ ExecutorOptions OptionsOf(const v1::TrainingConfig& config,
   options.worker.grace = std::chrono::seconds(config.worker_grace_seconds());
   options.folder = folder + "/runs";
   options.data_address = config.data_address();
-  options.serving_address = config.serving_address();
   options.workers_max = config.workers_max();
   options.runs_max = static_cast<std::size_t>(config.runs_max());
   options.examples_bytes_max = config.examples_bytes_max();
@@ -75,22 +102,27 @@ absl::Status Run(const v1::TrainingConfig& config) {
       audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
   ASSIGN_OR_RETURN(const auto store, RunStore::Open(folder + "/runs.db", SystemClock()));
   const auto metrics = std::make_shared<prometheus::Registry>();
-  ASSIGN_OR_RETURN(const auto executor,
-                   RunExecutor::Start(*store, OptionsOf(config, folder, metrics)));
+  const rpc::ChannelOptions protection{.tls = config.tls(), .token_file = config.token_file()};
+  ASSIGN_OR_RETURN(const auto to_data, rpc::MakeChannel(config.data_address(), protection));
+  ASSIGN_OR_RETURN(const auto to_serving, rpc::MakeChannel(config.serving_address(), protection));
+  const auto data_service = data::v1::DataService::NewStub(to_data);
+  const auto serving_service = serving::v1::ServingService::NewStub(to_serving);
+  ExecutorOptions options = OptionsOf(config, folder, metrics);
+  options.publisher = PublishTo(*serving_service, config);
+  ASSIGN_OR_RETURN(const auto executor, RunExecutor::Start(*store, std::move(options)));
+  const RunRetention retention(*store, *executor, SystemClock(), config.runs_days());
   rpc::Pool pool(/*threads=*/4, /*queue_max=*/1024);
-  ASSIGN_OR_RETURN(const auto channel,
-                   rpc::MakeChannel(config.data_address(),
-                                    {.tls = config.tls(), .token_file = config.token_file()}));
-  const auto data_service = data::v1::DataService::NewStub(channel);
   TrainingService service({.store = *store,
                            .executor = *executor,
                            .data_service = *data_service,
+                           .serving_service = *serving_service,
                            .pool = pool,
                            .spec_limits = {.epochs_max = config.limits().epochs_max(),
                                            .batch_size_max = config.limits().batch_size_max(),
                                            .layers_max = config.limits().layers_max(),
                                            .units_max = config.limits().units_max()},
-                           .parameters_max = config.limits().parameters_max()});
+                           .parameters_max = config.limits().parameters_max(),
+                           .run_bytes_max = RunBytesMax(config)});
   return program::Serve(program::SettingsOf(config),
                         {.name = kName,
                          .services = {&service},

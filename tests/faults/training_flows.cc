@@ -62,16 +62,17 @@ absl::Status RunFirst(storage::FileSystem& files, const std::string& folder) {
   RETURN_IF_ERROR(AddFirst(files, folder));
   ASSIGN_OR_RETURN(const Opened opened, Open(files, folder));
   ASSIGN_OR_RETURN(const Run run, FirstOf(*opened.runs));
-  return opened.runs->Move(run.name(), Run::STATE_RUNNING).status();
+  RETURN_IF_ERROR(opened.runs->Move(run.name(), Run::STATE_RUNNING).status());
+  return opened.runs->Move(run.name(), Run::STATE_PUBLISHING).status();
 }
 
-// What the service does when a worker has published its model.
+// What the service does when serving has taken the model.
 absl::Status PublishFirst(storage::FileSystem& files,
                           const std::string& folder,
                           const std::function<void()>& acknowledge) {
   ASSIGN_OR_RETURN(const Opened opened, Open(files, folder));
   ASSIGN_OR_RETURN(const Run run, FirstOf(*opened.runs));
-  if (run.state() == Run::STATE_RUNNING) {
+  if (run.state() == Run::STATE_PUBLISHING) {
     const auto publish = [](Run& ended) { ended.set_model_version("models/first/versions/1"); };
     RETURN_IF_ERROR(opened.runs->Move(run.name(), Run::STATE_SUCCEEDED, publish).status());
   }

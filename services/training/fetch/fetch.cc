@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/patience/passing.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/request_id.h"
 #include "common/status/grpc_status.h"
@@ -34,6 +35,7 @@ class Call {
        const std::stop_token& stop)
       : cancel_(stop, Cancel{&context_}) {
     rpc::SetDeadline(context_, timeout);
+    context_.set_wait_for_ready(false);  // to be away is an answer, and told while we wait
     rpc::SetRequestId(context_, request_id);
   }
 
@@ -104,6 +106,13 @@ class SplitReader {
                 reinterpret_cast<char*>(examples_.labels.data() + taken_));
     taken_ += rows;
     return CheckValues(taken_ - rows);
+  }
+
+  // Whatever was taken before is read once more.
+  void BeginAgain() { taken_ = 0; }
+
+  [[nodiscard]] std::int64_t bytes() const {
+    return count_ * (inputs_ + 1) * static_cast<std::int64_t>(sizeof(float));
   }
 
   absl::StatusOr<Examples> Finish() {
@@ -181,34 +190,70 @@ absl::Status CheckVersion(const DatasetVersion& version, const FetchOptions& opt
   return absl::OkStatus();
 }
 
-// A stopped call's status is ours to name; any other is the peer's.
-absl::Status StatusOf(const grpc::Status& status,
-                      const std::stop_token& stop,
-                      std::string_view doing) {
-  if (!status.ok() && stop.stop_requested()) {
-    return Cancelled("{} was stopped", doing);
+// A stopped call's status is ours to name; any other is the peer's, and may pass by itself.
+Patience::Attempt AttemptOf(const grpc::Status& status,
+                            const std::stop_token& stop,
+                            std::string_view doing) {
+  if (status.ok()) {
+    return {};
   }
-  return status.ok() ? absl::OkStatus() : Annotate(FromGrpcStatus(status), doing);
+  if (stop.stop_requested()) {
+    return {.status = Cancelled("{} was stopped", doing)};
+  }
+  const absl::Status error = FromGrpcStatus(status);
+  return {.status = Annotate(error, doing),
+          .reason = IsPassing(error) ? WaitReason("the data service", error) : ""};
 }
 
 using Stub = data::v1::DataService::StubInterface;
 
-absl::StatusOr<Examples> ReadSplit(Stub& data_service,
-                                   const DatasetVersion& version,
-                                   Split split,
-                                   const FetchOptions& options,
-                                   const std::stop_token& stop) {
-  const std::int64_t count = CountOf(version, split);
-  SplitReader reader(version, split, count);
-  if (count == 0) {
-    return reader.Finish();
-  }
+// A dataset version on its way; the three calls of Fetch() share this.
+struct Source {
+  Stub& data_service;
+  const FetchOptions& options;
+  Patience& patience;
+  const std::stop_token& stop;
+};
+
+absl::Status AskFor(const Source& source, const std::string& name, DatasetVersion& version) {
+  data::v1::GetDatasetRequest request;
+  request.set_name(name);
+  return source.patience.Try([&] {
+    Call call(source.options.answer_timeout, source.options.request_id, source.stop);
+    return AttemptOf(source.data_service.GetDataset(call.context(), request, &version),
+                     source.stop,
+                     fmt::format("asking the data service for {}", name));
+  });
+}
+
+absl::Status AskForStatistics(const Source& source,
+                              const std::string& name,
+                              schema::v1::Statistics& train) {
+  data::v1::GetStatisticsRequest request;
+  request.set_name(name);
+  data::v1::GetStatisticsResponse response;
+  RETURN_IF_ERROR(source.patience.Try([&] {
+    Call call(source.options.answer_timeout, source.options.request_id, source.stop);
+    return AttemptOf(source.data_service.GetStatistics(call.context(), request, &response),
+                     source.stop,
+                     fmt::format("asking for the statistics of {}", name));
+  }));
+  train = std::move(*response.mutable_train());
+  return absl::OkStatus();
+}
+
+Patience::Attempt ReadOnce(const Source& source,
+                           const DatasetVersion& version,
+                           Split split,
+                           SplitReader& reader) {
   data::v1::ReadExamplesRequest request;
   request.set_name(version.name());
   request.set_split(split);
   request.set_batch_size(kBatchSize);
-  Call call(options.stream_timeout, options.request_id, stop);
-  const auto stream = data_service.ReadExamples(call.context(), request);
+  Call call(source.options.stream_timeout + std::chrono::seconds(reader.bytes() >> 20),
+            source.options.request_id,
+            source.stop);
+  const auto stream = source.data_service.ReadExamples(call.context(), request);
   data::v1::ReadExamplesResponse batch;
   absl::Status taken;
   while (taken.ok() && stream->Read(&batch)) {
@@ -218,9 +263,23 @@ absl::StatusOr<Examples> ReadSplit(Stub& data_service,
     call.context()->TryCancel();
   }
   const grpc::Status status = stream->Finish();
-  RETURN_IF_ERROR(taken);
-  RETURN_IF_ERROR(StatusOf(
-      status, stop, fmt::format("reading the {} split of {}", SplitName(split), version.name())));
+  return taken.ok() ? AttemptOf(status,
+                                source.stop,
+                                fmt::format(
+                                    "reading the {} split of {}", SplitName(split), version.name()))
+                    : Patience::Attempt{.status = taken};
+}
+
+absl::StatusOr<Examples> ReadSplit(const Source& source,
+                                   const DatasetVersion& version,
+                                   Split split) {
+  SplitReader reader(version, split, CountOf(version, split));
+  if (CountOf(version, split) > 0) {
+    RETURN_IF_ERROR(source.patience.Try([&] {
+      reader.BeginAgain();
+      return ReadOnce(source, version, split, reader);
+    }));
+  }
   return reader.Finish();
 }
 
@@ -229,30 +288,15 @@ absl::StatusOr<Examples> ReadSplit(Stub& data_service,
 absl::StatusOr<FetchedDataset> Fetch(Stub& data_service,
                                      const std::string& name,
                                      const FetchOptions& options,
+                                     Patience& patience,
                                      const std::stop_token& stop) {
+  const Source source{
+      .data_service = data_service, .options = options, .patience = patience, .stop = stop};
   FetchedDataset dataset;
-  {
-    data::v1::GetDatasetRequest request;
-    request.set_name(name);
-    Call call(options.answer_timeout, options.request_id, stop);
-    RETURN_IF_ERROR(StatusOf(data_service.GetDataset(call.context(), request, &dataset.version),
-                             stop,
-                             fmt::format("asking the data service for {}", name)));
-  }
+  RETURN_IF_ERROR(AskFor(source, name, dataset.version));
   RETURN_IF_ERROR(CheckVersion(dataset.version, options));
-  {
-    data::v1::GetStatisticsRequest request;
-    request.set_name(dataset.version.name());
-    data::v1::GetStatisticsResponse response;
-    Call call(options.answer_timeout, options.request_id, stop);
-    RETURN_IF_ERROR(StatusOf(data_service.GetStatistics(call.context(), request, &response),
-                             stop,
-                             fmt::format("asking for the statistics of {}", name)));
-    dataset.train_statistics = std::move(*response.mutable_train());
-  }
-  const auto read = [&](Split split) {
-    return ReadSplit(data_service, dataset.version, split, options, stop);
-  };
+  RETURN_IF_ERROR(AskForStatistics(source, dataset.version.name(), dataset.train_statistics));
+  const auto read = [&](Split split) { return ReadSplit(source, dataset.version, split); };
   ASSIGN_OR_RETURN(dataset.train, read(schema::v1::SPLIT_TRAIN));
   ASSIGN_OR_RETURN(dataset.validation, read(schema::v1::SPLIT_VALIDATION));
   ASSIGN_OR_RETURN(dataset.test, read(schema::v1::SPLIT_TEST));

@@ -1,11 +1,10 @@
-// Publish: a bundle to the serving service, where it becomes a model version.
+// Publish: a trained bundle to the serving service, where it becomes a model version.
 
 #pragma once
 
 #include <chrono>
 #include <stop_token>
 #include <string>
-#include <string_view>
 
 #include <absl/status/statusor.h>
 
@@ -13,29 +12,31 @@
 
 namespace millrace::training {
 
-struct PublishOptions {
-  // Longest time for all attempts together. More waits longer for a serving service that is away.
-  std::chrono::milliseconds timeout{120'000};
-
-  // Wait after the first attempt; doubles with each, up to 2 s.
-  std::chrono::milliseconds first_wait{100};
-
-  // Goes with every attempt as the metadata `x-request-id`; empty: none.
-  std::string request_id = {};
+/// What is published as what.
+struct Publication {
+  std::string folder;           // of the run, with its trained files (trained_files.h)
+  std::string model;            // `models/{model}`
+  bool no_traffic = false;      // see UploadHeader
+  std::string request_id = {};  // goes with every call as the metadata `x-request-id`
 };
 
-/// Sends the bytes of a bundle as the next version of `model` (`models/{model}`), in chunks closed
-/// by their SHA-256. Blocks.
+struct PublishOptions {
+  // Longest time for serving's answer to whether it would take the bundle.
+  std::chrono::milliseconds answer_timeout{10'000};
+
+  // Longest time for the upload, beside a second for every 8 MiB.
+  std::chrono::milliseconds upload_timeout{120'000};
+};
+
+/// One attempt: asks serving whether it would take the bundle, and sends it, in chunks closed by
+/// their SHA-256, going on where a stream breaks. Returns the version's name. Blocks.
 ///
-/// Goes on from where serving has it while the call breaks and time is left (transfer::SendUpload);
-/// that is safe because serving knows a bundle by its digest and returns the existing version.
-/// Other errors are serving's own, with what was being done in front. CANCELLED when `stop` is
-/// requested.
-absl::StatusOr<serving::v1::ModelVersion> Publish(
-    serving::v1::ServingService::StubInterface& serving_service,
-    const std::string& model,
-    std::string_view bundle,
-    const PublishOptions& options,
-    const std::stop_token& stop);
+/// May be repeated: serving knows a bundle by its digest and returns the existing version. Errors
+/// are serving's own, with what was being done in front, or those of trained_files.h. CANCELLED
+/// when `stop` is requested.
+absl::StatusOr<std::string> Publish(serving::v1::ServingService::StubInterface& serving_service,
+                                    const Publication& publication,
+                                    const PublishOptions& options,
+                                    const std::stop_token& stop);
 
 }  // namespace millrace::training

@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "common/model/signature.h"
 #include "common/resource/name.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/request_id.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
+#include "services/training/train/memory.h"
 #include "services/training/train/spec.h"
 
 namespace millrace::training {
@@ -50,6 +53,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
            const v1::CreateRunRequest& request,
            v1::Run& response)
       : parts_(parts),
+        context_(context),
         request_(request),
         response_(response),
         reactor_(context.DefaultReactor()),
@@ -102,7 +106,10 @@ class Creation : public std::enable_shared_from_this<Creation> {
     RETURN_IF_ERROR(CheckModel(request_.model()));
     RETURN_IF_ERROR(CheckRequestId(request_.request_id()));
     run_.set_model(request_.model());
+    run_.set_no_traffic(request_.no_traffic());
     *run_.mutable_spec() = request_.spec();
+    // What no version of ours knows would only be carried along, into every list.
+    run_.mutable_spec()->DiscardUnknownFields();
     FillDefaults(*run_.mutable_spec());
     return Validate(run_.spec(), parts_.spec_limits);
   }
@@ -123,20 +130,20 @@ class Creation : public std::enable_shared_from_this<Creation> {
     } else if (!status.ok()) {
       Finish(FromGrpcStatus(status));
     } else {
-      InPool([self = shared_from_this()] { self->Accept(); });
+      InPool([self = shared_from_this()] { self->Fit(); });
     }
   }
 
-  void Accept() {
-    absl::StatusOr<v1::Run> run = Fit();
-    const absl::Status status = run.status();
-    if (status.ok()) {
-      response_ = *std::move(run);
+  void Fit() {
+    const absl::Status fits = CheckFit();
+    if (!fits.ok()) {
+      Finish(fits);
+      return;
     }
-    Finish(status);
+    AskForModel();
   }
 
-  absl::StatusOr<v1::Run> Fit() {
+  absl::Status CheckFit() {
     ASSIGN_OR_RETURN(const BoundSpec bound,
                      Bind(run_.spec(),
                           {.transforms = dataset_.transforms(),
@@ -148,19 +155,69 @@ class Creation : public std::enable_shared_from_this<Creation> {
                                      parts_.parameters_max),
                      "use fewer units, or raise limits.parameters_max of the training service");
     }
+    const std::int64_t examples =
+        dataset_.train_count() + dataset_.validation_count() + dataset_.test_count();
+    const std::int64_t bytes = TrainingBytes(run_.spec(), bound.network, examples);
+    if (bytes > parts_.run_bytes_max) {
+      return WithFix(
+          InvalidArgument("the run needs {} bytes of memory, more than the {} that a run may take",
+                          bytes,
+                          parts_.run_bytes_max),
+          "use fewer units, a smaller batch or fewer rows, or raise run_bytes_max of the training "
+          "service");
+    }
     run_.mutable_spec()->set_loss(bound.loss.kind());
     run_.set_dataset_version(dataset_.name());
-    return parts_.executor.Create(std::move(run_), request_.request_id());
+    return absl::OkStatus();
+  }
+
+  // Nobody is to train for what serving will refuse.
+  void AskForModel() {
+    to_serving_ = grpc::ClientContext::FromCallbackServerContext(context_);
+    rpc::SetRequestId(*to_serving_, rpc::RequestId(context_));
+    rpc::SetDeadline(*to_serving_, parts_.serving_timeout);
+    serving::v1::UploadHeader& header = *model_question_.mutable_header();
+    header.set_model(run_.model());
+    header.set_no_traffic(run_.no_traffic());
+    *header.mutable_signature() = model::SignatureOf(dataset_.transforms());
+    parts_.serving_service.async()->CheckModel(
+        to_serving_.get(),
+        &model_question_,
+        &model_answer_,
+        [self = shared_from_this()](grpc::Status status) { self->TakeModelAnswer(status); });
+  }
+
+  // Only a refusal ends the call: it is asked once more when there is a model to publish.
+  void TakeModelAnswer(const grpc::Status& status) {
+    if (status.error_code() == grpc::StatusCode::FAILED_PRECONDITION ||
+        status.error_code() == grpc::StatusCode::INVALID_ARGUMENT) {
+      Finish(FromGrpcStatus(status));
+    } else {
+      InPool([self = shared_from_this()] { self->Accept(); });
+    }
+  }
+
+  void Accept() {
+    absl::StatusOr<v1::Run> run = parts_.executor.Create(std::move(run_), request_.request_id());
+    const absl::Status status = run.status();
+    if (status.ok()) {
+      response_ = *std::move(run);
+    }
+    Finish(status);
   }
 
   const ServiceParts& parts_;
+  grpc::CallbackServerContext& context_;
   const v1::CreateRunRequest& request_;
   v1::Run& response_;
   grpc::ServerUnaryReactor* reactor_;
-  std::unique_ptr<grpc::ClientContext> outgoing_;  // takes over deadline and cancellation
+  std::unique_ptr<grpc::ClientContext> outgoing_;    // takes over deadline and cancellation
+  std::unique_ptr<grpc::ClientContext> to_serving_;  // likewise
   v1::Run run_;
   data::v1::GetDatasetRequest question_;
   data::v1::DatasetVersion dataset_;
+  serving::v1::CheckModelRequest model_question_;
+  serving::v1::CheckModelResponse model_answer_;
 };
 
 }  // namespace

@@ -77,4 +77,30 @@ grpc::ServerUnaryReactor* TrainingService::CancelRun(grpc::CallbackServerContext
   });
 }
 
+grpc::ServerUnaryReactor* TrainingService::PublishRun(grpc::CallbackServerContext* context,
+                                                      const v1::PublishRunRequest* request,
+                                                      v1::Run* response) {
+  const absl::Status named = ParseRunName("name", request->name()).status();
+  if (!named.ok()) {
+    return rpc::Reply(*context, named);
+  }
+  return rpc::ReplyFrom(parts_.pool, *context, *response, [this, request] {
+    return parts_.executor.Publish(request->name());
+  });
+}
+
+grpc::ServerUnaryReactor* TrainingService::DeleteRun(grpc::CallbackServerContext* context,
+                                                     const v1::DeleteRunRequest* request,
+                                                     v1::DeleteRunResponse* response) {
+  const absl::Status named = ParseRunName("name", request->name()).status();
+  if (!named.ok()) {
+    return rpc::Reply(*context, named);
+  }
+  return rpc::ReplyFrom(
+      parts_.pool, *context, *response, [this, request]() -> absl::StatusOr<v1::DeleteRunResponse> {
+        RETURN_IF_ERROR(parts_.executor.Delete(request->name()));
+        return v1::DeleteRunResponse();
+      });
+}
+
 }  // namespace millrace::training

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "millrace/data/v1/data_service.grpc.pb.h"
+#include "millrace/serving/v1/serving_service.grpc.pb.h"
 #include "millrace/training/v1/training_service.grpc.pb.h"
 
 #include "common/rpc/pool.h"
@@ -21,13 +22,20 @@ struct ServiceParts {
   RunStore& store;
   RunExecutor& executor;
   data::v1::DataService::StubInterface& data_service;
+  serving::v1::ServingService::StubInterface& serving_service;
   rpc::Pool& pool;
 
   // Longest time for the data service's answer to CreateRun's question.
   std::chrono::milliseconds data_timeout{5'000};
 
+  // Longest time for the serving service's: CreateRun goes on without it.
+  std::chrono::milliseconds serving_timeout{2'000};
+
   SpecLimits spec_limits = {};
   std::int64_t parameters_max = std::numeric_limits<std::int32_t>::max();
+
+  // Bytes of memory that a run may take.
+  std::int64_t run_bytes_max = std::numeric_limits<std::int64_t>::max();
 };
 
 /// Translates and delegates; the catalog is asked in the pool, never inside a reactor.
@@ -53,6 +61,14 @@ class TrainingService final : public v1::TrainingService::CallbackService {
   grpc::ServerUnaryReactor* CancelRun(grpc::CallbackServerContext* context,
                                       const v1::CancelRunRequest* request,
                                       v1::Run* response) override;
+
+  grpc::ServerUnaryReactor* PublishRun(grpc::CallbackServerContext* context,
+                                       const v1::PublishRunRequest* request,
+                                       v1::Run* response) override;
+
+  grpc::ServerUnaryReactor* DeleteRun(grpc::CallbackServerContext* context,
+                                      const v1::DeleteRunRequest* request,
+                                      v1::DeleteRunResponse* response) override;
 
  private:
   const ServiceParts parts_;

@@ -101,7 +101,7 @@ class Watch final : public grpc::ServerWriteReactor<RunEvent>, public RunListene
 
   void Read() {
     do {
-      // The state first: a run that had ended by then has no events after those that follow.
+      // The state first: a run that was at rest by then has no events after those that follow.
       const absl::StatusOr<v1::Run> run = store_.Get(name_);
       absl::StatusOr<std::vector<RunEvent>> events = store_.Events(name_, sequence_, kEventsMax);
       if (!run.ok() || !events.ok()) {
@@ -114,7 +114,7 @@ class Watch final : public grpc::ServerWriteReactor<RunEvent>, public RunListene
         WriteNext();
         return;
       }
-      if (IsTerminal(run->state())) {
+      if (IsAtRest(run->state())) {
         Finish(grpc::Status::OK);
         return;
       }

@@ -11,10 +11,10 @@
 
 namespace millrace::training {
 
-/// Streams the events of a run in order and ends after its last one. Reads them from the store a
-/// few at a time as fast as the caller takes them, so that a slow one costs no memory; sleeps, and
-/// holds no thread, while there is none. Frees itself when the call ends or is cancelled. `store`
-/// and `pool` outlive the call.
+/// Streams the events of a run in order and ends after the one that brought it to rest. Reads them
+/// from the store a few at a time as fast as the caller takes them, so that a slow one costs no
+/// memory; sleeps, and holds no thread, while there is none. Frees itself when the call ends or is
+/// cancelled. `store` and `pool` outlive the call.
 grpc::ServerWriteReactor<v1::RunEvent>* StartWatchRun(RunStore& store,
                                                       rpc::Pool& pool,
                                                       const v1::WatchRunRequest& request);

@@ -19,6 +19,16 @@ RunMetrics::RunMetrics(std::shared_ptr<prometheus::Registry> registry)
                      .Help("Runs that have a worker.")
                      .Register(*registry_)
                      .Add({})),
+      publishing_(prometheus::BuildGauge()
+                      .Name("millrace_runs_publishing")
+                      .Help("Trained runs that wait for the serving service.")
+                      .Register(*registry_)
+                      .Add({})),
+      blocked_(prometheus::BuildGauge()
+                   .Name("millrace_runs_blocked")
+                   .Help("Runs that cannot go on because the service's folder cannot be written.")
+                   .Register(*registry_)
+                   .Add({})),
       epochs_(prometheus::BuildCounter()
                   .Name("millrace_run_epochs_total")
                   .Help("Epochs that runs have finished.")
@@ -42,6 +52,10 @@ RunMetrics::RunMetrics(std::shared_ptr<prometheus::Registry> registry)
 void RunMetrics::SetQueue(std::size_t waiting, std::size_t executing) {
   waiting_.Set(static_cast<double>(waiting));
   executing_.Set(static_cast<double>(executing));
+}
+
+void RunMetrics::SetPublishing(std::size_t publishing) {
+  publishing_.Set(static_cast<double>(publishing));
 }
 
 void RunMetrics::RunEnded(v1::Run::State state) {

@@ -14,13 +14,21 @@
 
 namespace millrace::training {
 
-/// Keeps `millrace_runs_waiting`, `millrace_runs_executing`, `millrace_runs_ended_total` by state,
-/// `millrace_run_epochs_total` and `millrace_worker_crashes_total`. Thread-safe.
+/// Keeps `millrace_runs_waiting`, `millrace_runs_executing`, `millrace_runs_publishing`,
+/// `millrace_runs_blocked`, `millrace_runs_ended_total` by state, `millrace_run_epochs_total` and
+/// `millrace_worker_crashes_total`. Thread-safe.
 class RunMetrics {
  public:
   explicit RunMetrics(std::shared_ptr<prometheus::Registry> registry);
 
   void SetQueue(std::size_t waiting, std::size_t executing);
+
+  void SetPublishing(std::size_t publishing);
+
+  /// A run cannot go on because the store or its folder cannot be written; it can again.
+  void RunBlocked() { blocked_.Increment(); }
+
+  void RunUnblocked() { blocked_.Decrement(); }
 
   void EpochEnded() { epochs_.Increment(); }
 
@@ -33,6 +41,8 @@ class RunMetrics {
   const std::shared_ptr<prometheus::Registry> registry_;
   prometheus::Gauge& waiting_;
   prometheus::Gauge& executing_;
+  prometheus::Gauge& publishing_;
+  prometheus::Gauge& blocked_;
   prometheus::Counter& epochs_;
   prometheus::Counter& crashes_;
   prometheus::Family<prometheus::Counter>& ended_;

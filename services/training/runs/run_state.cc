@@ -15,9 +15,18 @@ bool IsLegal(Run::State from, Run::State to) {
     case Run::STATE_QUEUED:
       return to == Run::STATE_RUNNING || to == Run::STATE_CANCELLED;
     case Run::STATE_RUNNING:
-      return to == Run::STATE_CANCELLING || to == Run::STATE_SUCCEEDED || to == Run::STATE_FAILED;
+      return to == Run::STATE_WAITING || to == Run::STATE_CANCELLING ||
+             to == Run::STATE_PUBLISHING || to == Run::STATE_UNPUBLISHED || to == Run::STATE_FAILED;
+    case Run::STATE_WAITING:
+      return to == Run::STATE_WAITING || to == Run::STATE_RUNNING || to == Run::STATE_CANCELLING ||
+             to == Run::STATE_FAILED;
     case Run::STATE_CANCELLING:
-      return to == Run::STATE_SUCCEEDED || to == Run::STATE_CANCELLED;
+      return to == Run::STATE_CANCELLED;
+    case Run::STATE_PUBLISHING:
+      return to == Run::STATE_PUBLISHING || to == Run::STATE_SUCCEEDED ||
+             to == Run::STATE_UNPUBLISHED;
+    case Run::STATE_UNPUBLISHED:
+      return to == Run::STATE_PUBLISHING;
     default:
       return false;
   }
@@ -28,6 +37,10 @@ bool IsLegal(Run::State from, Run::State to) {
 bool IsTerminal(Run::State state) {
   return state == Run::STATE_SUCCEEDED || state == Run::STATE_FAILED ||
          state == Run::STATE_CANCELLED;
+}
+
+bool IsAtRest(Run::State state) {
+  return IsTerminal(state) || state == Run::STATE_UNPUBLISHED;
 }
 
 std::string_view StateName(Run::State state) {
@@ -44,6 +57,12 @@ std::string_view StateName(Run::State state) {
       return "failed";
     case Run::STATE_CANCELLED:
       return "cancelled";
+    case Run::STATE_WAITING:
+      return "waiting";
+    case Run::STATE_PUBLISHING:
+      return "publishing";
+    case Run::STATE_UNPUBLISHED:
+      return "unpublished";
     default:
       return "new";
   }

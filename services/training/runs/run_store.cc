@@ -1,7 +1,11 @@
 #include "services/training/runs/run_store.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
+#include <set>
+#include <span>
 #include <utility>
 
 #include <google/protobuf/timestamp.pb.h>
@@ -21,6 +25,9 @@ using storage::DatabaseRow;
 using storage::IntegerOf;
 using v1::Run;
 using v1::RunEvent;
+
+// Events that are read at once where all are looked at.
+constexpr std::size_t kEventsRead = 1'000;
 
 // AUTOINCREMENT never gives a number twice, even after a deletion.
 constexpr std::string_view kSchema = R"(
@@ -81,6 +88,53 @@ absl::StatusOr<std::int64_t> NumberOfToken(std::string_view token) {
                    "take next_page_token of the response before, or leave it empty");
   }
   return number;
+}
+
+// An epoch's event, and what it was worth.
+struct EpochMark {
+  std::int64_t sequence = 0;
+  std::int32_t epoch = 0;
+  double loss = 0;  // on validation, where there is one
+};
+
+void AppendMarks(const std::vector<RunEvent>& events, std::vector<EpochMark>& marks) {
+  for (const RunEvent& event : events) {
+    if (event.has_epoch()) {
+      const auto& epoch = event.epoch();
+      marks.push_back(
+          {.sequence = event.sequence(),
+           .epoch = epoch.epoch(),
+           .loss = epoch.has_validation() ? epoch.validation().loss() : epoch.train_loss()});
+    }
+  }
+}
+
+// Sequences of the epochs that go, so that `kept_max` stay: the ends, the best, and what lies in
+// even distances between them.
+std::vector<std::int64_t> Superfluous(const std::vector<EpochMark>& marks,
+                                      std::int32_t best_epoch,
+                                      std::int64_t kept_max) {
+  const auto count = static_cast<std::int64_t>(marks.size());
+  if (count <= kept_max) {
+    return {};
+  }
+  std::set<std::int64_t> kept;
+  const auto best = std::min_element(marks.begin(), marks.end(), [&](const auto& a, const auto& b) {
+    return best_epoch > 0 ? std::abs(a.epoch - best_epoch) < std::abs(b.epoch - best_epoch)
+                          : a.loss < b.loss;
+  });
+  kept.insert(best->sequence);
+  const std::int64_t steps = kept_max - 2;  // with both ends one mark more, and the best
+  for (std::int64_t i = 0; i <= steps; ++i) {
+    kept.insert(marks[static_cast<std::size_t>(i * (count - 1) / steps)].sequence);
+  }
+  std::vector<std::int64_t> superfluous;
+  for (const EpochMark& mark : marks) {
+    if (!kept.contains(mark.sequence)) {
+      superfluous.push_back(mark.sequence);
+    }
+  }
+  return superfluous;
 }
 
 }  // namespace
@@ -187,6 +241,7 @@ absl::StatusOr<Run> RunStore::Move(const std::string& name,
   const absl::Status stored = database_->Transact([&]() -> absl::Status {
     ASSIGN_OR_RETURN(Row row, Find(name));
     RETURN_IF_ERROR(MoveTo(to, row.run));
+    row.run.clear_reason();
     if (change) {
       change(row.run);
     }
@@ -220,6 +275,89 @@ absl::Status RunStore::Append(const std::string& name, std::vector<RunEvent> eve
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::int64_t> RunStore::Delete(const std::string& name) {
+  std::int64_t number = 0;
+  const absl::Status deleted = database_->Transact([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const Row row, FindAtRest(name));
+    number = row.number;
+    RETURN_IF_ERROR(database_->Query("DELETE FROM events WHERE run = ?", {row.number}).status());
+    return database_->Query("DELETE FROM runs WHERE number = ?", {row.number}).status();
+  });
+  RETURN_IF_ERROR(deleted);
+  Notify(name);
+  return number;
+}
+
+absl::Status RunStore::ThinEpochs(const std::string& name) {
+  ASSIGN_OR_RETURN(const Row row, FindAtRest(name));
+  ASSIGN_OR_RETURN(const std::vector<DatabaseRow> counted,
+                   database_->Query("SELECT COUNT(*) FROM events WHERE run = ?", {row.number}));
+  if (IntegerOf(counted.at(0).at(0)) <= kEpochsKept) {
+    return absl::OkStatus();
+  }
+  std::vector<EpochMark> epochs;
+  std::int64_t after = 0;
+  while (after < row.last_sequence) {
+    ASSIGN_OR_RETURN(const std::vector<RunEvent> events,
+                     Events(name, after, std::int64_t{kEventsRead}));
+    if (events.empty()) {
+      break;
+    }
+    after = events.back().sequence();
+    AppendMarks(events, epochs);
+  }
+  const std::vector<std::int64_t> gone = Superfluous(epochs, row.run.best_epoch(), kEpochsKept);
+  for (std::size_t first = 0; first < gone.size(); first += kEventsRead) {
+    // A part at a time: others wait for the database no longer than for that.
+    const auto part = std::span(gone).subspan(first);
+    RETURN_IF_ERROR(DeleteEvents(row.number, part.first(std::min(part.size(), kEventsRead))));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunStore::DeleteEvents(std::int64_t number, std::span<const std::int64_t> sequences) {
+  return database_->Transact([&]() -> absl::Status {
+    for (const std::int64_t sequence : sequences) {
+      RETURN_IF_ERROR(
+          database_->Query("DELETE FROM events WHERE run = ? AND sequence = ?", {number, sequence})
+              .status());
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::vector<std::string>> RunStore::WithManyEvents() {
+  ASSIGN_OR_RETURN(
+      const std::vector<DatabaseRow> rows,
+      database_->Query("SELECT name FROM runs WHERE last_sequence > ? AND state IN (?, ?, ?, ?)",
+                       {kEpochsKept,
+                        std::int64_t{Run::STATE_SUCCEEDED},
+                        std::int64_t{Run::STATE_FAILED},
+                        std::int64_t{Run::STATE_CANCELLED},
+                        std::int64_t{Run::STATE_UNPUBLISHED}}));
+  std::vector<std::string> names;
+  for (const DatabaseRow& row : rows) {
+    names.push_back(storage::TextOf(row.at(0)));
+  }
+  return names;
+}
+
+absl::StatusOr<std::vector<std::string>> RunStore::EndedBefore(
+    std::chrono::system_clock::time_point time) {
+  const std::int64_t before =
+      std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+  std::vector<std::string> names;
+  for (const Run::State state : {Run::STATE_SUCCEEDED, Run::STATE_FAILED, Run::STATE_CANCELLED}) {
+    ASSIGN_OR_RETURN(const std::vector<Run> runs, InState(state));
+    for (const Run& run : runs) {
+      if (google::protobuf::util::TimeUtil::TimestampToMicroseconds(run.end_time()) < before) {
+        names.push_back(run.name());
+      }
+    }
+  }
+  return names;
+}
+
 absl::StatusOr<std::vector<RunEvent>> RunStore::Events(const std::string& name,
                                                        std::int64_t after_sequence,
                                                        std::int64_t count_max) {
@@ -248,6 +386,15 @@ absl::StatusOr<RunStore::Row> RunStore::Find(std::string_view name) {
   row.last_sequence = IntegerOf(rows[0].at(1));
   if (!row.run.ParseFromString(BytesOf(rows[0].at(2)))) {
     return Damaged("a run");
+  }
+  return row;
+}
+
+absl::StatusOr<RunStore::Row> RunStore::FindAtRest(const std::string& name) {
+  ASSIGN_OR_RETURN(Row row, Find(name));
+  if (!IsAtRest(row.run.state())) {
+    return WithFix(FailedPrecondition("{} is {}", name, StateName(row.run.state())),
+                   "wait for its end, or cancel it: millrace run cancel");
   }
   return row;
 }

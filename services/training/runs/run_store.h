@@ -2,12 +2,14 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +75,7 @@ class RunStore {
   absl::StatusOr<Page> List(std::int32_t page_size, std::string_view page_token);
 
   /// Moves a run (run_state.h), lets `change` set its other fields, and writes the event.
+  /// Run.reason is empty unless `change` sets it, and Run.end_time is set at the end.
   absl::StatusOr<v1::Run> Move(const std::string& name,
                                v1::Run::State to,
                                const std::function<void(v1::Run&)>& change = {});
@@ -81,6 +84,23 @@ class RunStore {
   /// time, and Run.epochs_done. Passes over epochs up to that one: a worker that was started again
   /// comes by them once more, and they are the same. FAILED_PRECONDITION when the run has ended.
   absl::Status Append(const std::string& name, std::vector<v1::RunEvent> events);
+
+  /// Removes a run that is at rest, with its events, and returns its number. NOT_FOUND when there
+  /// is none, FAILED_PRECONDITION while it is under way.
+  absl::StatusOr<std::int64_t> Delete(const std::string& name);
+
+  /// Keeps of the epochs of a run that is at rest the first, the last, the best and others in even
+  /// distances, kEpochsKept at most; its other events stay. FAILED_PRECONDITION while it is under
+  /// way.
+  absl::Status ThinEpochs(const std::string& name);
+
+  static constexpr std::int64_t kEpochsKept = 1'000;
+
+  /// Runs at rest that may have more epochs than that.
+  absl::StatusOr<std::vector<std::string>> WithManyEvents();
+
+  /// Names of runs that have ended before `time`, oldest first.
+  absl::StatusOr<std::vector<std::string>> EndedBefore(std::chrono::system_clock::time_point time);
 
   /// Up to `count_max` events with a sequence above `after_sequence`, in order.
   absl::StatusOr<std::vector<v1::RunEvent>> Events(const std::string& name,
@@ -102,6 +122,8 @@ class RunStore {
         clock_(clock) {}
 
   absl::StatusOr<Row> Find(std::string_view name);
+  absl::StatusOr<Row> FindAtRest(const std::string& name);
+  absl::Status DeleteEvents(std::int64_t number, std::span<const std::int64_t> sequences);
   absl::Status WriteRow(const Row& row);
   absl::Status WriteEvents(Row& row, std::vector<v1::RunEvent> events);
   absl::Status WriteEvent(Row& row, v1::RunEvent event);

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include <fcntl.h>
@@ -73,6 +74,39 @@ absl::Status OpenPipe(Pipe& pipe) {
   return absl::OkStatus();
 }
 
+// What a worker needs of our environment, and no other's secrets: where programs, libraries and
+// temporary files are, the language and zone of what it prints, gRPC's own switches, and what a
+// build with sanitizers or coverage is told.
+constexpr std::array<std::string_view, 15> kForWorkers{"PATH",
+                                                       "LD_LIBRARY_PATH",
+                                                       "TMPDIR",
+                                                       "LANG",
+                                                       "LC_ALL",
+                                                       "TZ",
+                                                       "GRPC_VERBOSITY",
+                                                       "GRPC_TRACE",
+                                                       "GRPC_DNS_RESOLVER",
+                                                       "ASAN_OPTIONS",
+                                                       "LSAN_OPTIONS",
+                                                       "TSAN_OPTIONS",
+                                                       "UBSAN_OPTIONS",
+                                                       "LLVM_PROFILE_FILE",
+                                                       "GCOV_PREFIX"};
+
+// Ends with a null pointer; points into our environment.
+std::vector<char*> WorkerEnvironment() {
+  std::vector<char*> kept;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view variable(*entry);
+    const std::string_view name = variable.substr(0, variable.find('='));
+    if (std::find(kForWorkers.begin(), kForWorkers.end(), name) != kForWorkers.end()) {
+      kept.push_back(*entry);
+    }
+  }
+  kept.push_back(nullptr);
+  return kept;
+}
+
 // What posix_spawn is told, freed with its owner.
 class SpawnPlan {
  public:
@@ -104,9 +138,10 @@ class SpawnPlan {
 
   absl::StatusOr<pid_t> Spawn(std::string program) const {
     std::array<char*, 2> arguments{program.data(), nullptr};
+    std::vector<char*> environment = WorkerEnvironment();
     pid_t pid = 0;
-    const int error =
-        posix_spawn(&pid, program.c_str(), &actions_, &attributes_, arguments.data(), environ);
+    const int error = posix_spawn(
+        &pid, program.c_str(), &actions_, &attributes_, arguments.data(), environment.data());
     if (error != 0) {
       return WithFix(
           Unavailable("the worker {} cannot be started: {}", program, std::strerror(error)),
@@ -202,13 +237,17 @@ class Child {
   steady_clock::time_point deadline_;  // when the grace is over; once asked
 };
 
+bool IsLast(const v1::WorkerReport& report) {
+  return report.has_result() || report.has_failure() || report.has_gave_way();
+}
+
 // Takes the last report out of what `bytes` completes, and gives the rest to the handler.
 absl::Status Handle(std::string_view bytes,
                     ReportFrames& frames,
                     const ReportsHandler& handler,
                     WorkerEnd& end) {
   ASSIGN_OR_RETURN(std::vector<v1::WorkerReport> reports, frames.Take(bytes));
-  if (!reports.empty() && (reports.back().has_result() || reports.back().has_failure())) {
+  if (!reports.empty() && IsLast(reports.back())) {
     end.last = std::move(reports.back());
     reports.pop_back();
   }

@@ -24,13 +24,13 @@ struct WorkerOptions {
   std::chrono::milliseconds grace{5'000};
 };
 
-/// Takes epochs, notes and checkpoints as they come, as many at once as had come. An error ends the
-/// worker.
+/// Takes epochs, notes, checkpoints and waits as they come, as many at once as had come. An error
+/// ends the worker.
 using ReportsHandler = std::function<absl::Status(std::vector<v1::WorkerReport> reports)>;
 
 /// How a worker ended.
 struct WorkerEnd {
-  // The result or failure that it reported last, if any.
+  // What it reported last, if that was an end: a result, a failure, or that it gave way.
   std::optional<v1::WorkerReport> last;
 
   // How the process ended: "exited with code 3", "was killed by signal 9 (Killed)".
@@ -41,9 +41,9 @@ struct WorkerEnd {
 };
 
 /// Starts the program in a process group of its own, with no descriptor of ours but its two pipes
-/// and standard error, hands it `task`, and waits until it has ended and is reaped. When `stop` is
-/// requested it gets SIGTERM, and after the grace its group SIGKILL. Blocks; whatever this returns,
-/// no process is left.
+/// and standard error and only what it needs of our environment, hands it `task`, and waits until
+/// it has ended and is reaped. When `stop` is requested it gets SIGTERM, and after the grace its
+/// group SIGKILL. Blocks; whatever this returns, no process is left.
 ///
 /// UNAVAILABLE when it cannot be started; DATA_LOSS when its output is no report; or what `handler`
 /// says. A worker that crashed is no error here: WorkerEnd tells.

@@ -2,6 +2,9 @@
 // writes one WorkerTask to its standard input and reads WorkerReports from its standard output;
 // not for use by hand.
 
+#include <new>
+#include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -11,6 +14,7 @@
 #include "common/status/check.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "services/training/worker/reporter.h"
 #include "services/training/worker/run_task.h"
 #include "services/training/worker/service_pipe.h"
 
@@ -26,17 +30,29 @@ int TakeStandardOutput() {
   return report_pipe;
 }
 
-v1::WorkerReport ReportOf(absl::StatusOr<v1::WorkerResult> result) {
-  v1::WorkerReport report;
-  if (result.ok()) {
-    *report.mutable_result() = *std::move(result);
-    return report;
+v1::WorkerReport ReportOf(absl::StatusOr<v1::WorkerReport> last) {
+  if (last.ok()) {
+    return *std::move(last);
   }
-  const std::string fix = Fix(result.status());
+  v1::WorkerReport report;
+  const std::string fix = Fix(last.status());
   auto& failure = *report.mutable_failure();
-  failure.set_code(static_cast<int>(result.status().code()));
-  failure.set_message(std::string(Message(result.status())) + (fix.empty() ? "" : "; " + fix));
+  failure.set_code(static_cast<int>(last.status().code()));
+  failure.set_message(std::string(Message(last.status())) + (fix.empty() ? "" : "; " + fix));
   return report;
+}
+
+// What does not fit once would not fit at another start either: an end that is told, not a crash.
+absl::StatusOr<v1::WorkerReport> RunInMemory(const v1::WorkerTask& task,
+                                             const Reporter& report,
+                                             const std::stop_token& stop) {
+  try {
+    return RunTask(task, report, stop);
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {
+  }
+  return WithFix(ResourceExhausted("the run needs more memory than the machine gives its worker"),
+                 "use fewer units or a smaller batch, or give the machine more memory");
 }
 
 int Main() {
@@ -48,7 +64,7 @@ int Main() {
     return 2;
   }
   const auto report = [&](const v1::WorkerReport& message) { return service.Report(message); };
-  const absl::Status reported = report(ReportOf(RunTask(*task, report, service.stop_token())));
+  const absl::Status reported = report(ReportOf(RunInMemory(*task, report, service.stop_token())));
   if (!reported.ok()) {
     log::Error("no report", {{"error", std::string(Message(reported))}});
     return 1;

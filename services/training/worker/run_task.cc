@@ -11,12 +11,14 @@
 
 #include "common/model/bundle.h"
 #include "common/network/kernels/kernels.h"
+#include "common/patience/passing.h"
 #include "common/rpc/channel.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
+#include "services/training/evaluate/baseline.h"
 #include "services/training/evaluate/evaluator.h"
 #include "services/training/fetch/fetch.h"
-#include "services/training/publish/publish.h"
+#include "services/training/publish/trained_files.h"
 #include "services/training/train/spec.h"
 #include "services/training/train/trainer.h"
 #include "services/training/worker/await_folder.h"
@@ -30,16 +32,14 @@ namespace {
 
 using model::v1::Evaluation;
 
-// What an upload may take beyond PublishOptions' time: at least 8 MiB a second.
-constexpr std::int64_t kUploadBytesPerSecond = std::int64_t{8} << 20;
-
 // How long the worker of a service that was killed may take to end.
 constexpr std::chrono::seconds kFolderWait{10};
 
-// A task and the worker's two lines to the outside.
+// A task and the worker's lines to the outside.
 struct TaskContext {
   const v1::WorkerTask& task;
   const Reporter& report;
+  Patience& patience;
   const std::stop_token& stop;
 };
 
@@ -127,8 +127,9 @@ absl::StatusOr<Trained> TrainOn(const FetchedDataset& dataset,
                  .kernel_level = progress.kernel_level()};
 }
 
-// On validation and test, where they are not empty.
+// On validation and test, where they are not empty, beside what a constant answer is worth.
 absl::StatusOr<std::vector<Evaluation>> EvaluateOn(const FetchedDataset& dataset,
+                                                   const BoundSpec& bound,
                                                    std::span<const float> weights,
                                                    Evaluator& evaluator) {
   std::vector<Evaluation> evaluations;
@@ -136,10 +137,32 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateOn(const FetchedDataset& dataset
                                  ViewOf(schema::v1::SPLIT_TEST, dataset.test)}) {
     if (!split.labels.empty()) {
       ASSIGN_OR_RETURN(Evaluation evaluation, evaluator.Evaluate(weights, split));
+      *evaluation.add_baselines() =
+          ConstantBaseline(bound.loss, bound.network.outputs(), dataset.train.labels, split.labels);
       evaluations.push_back(std::move(evaluation));
     }
   }
   return evaluations;
+}
+
+// Why what was trained is not to be published unless somebody wants it; empty: it is. Of few
+// examples it is only told.
+absl::StatusOr<std::string> KeptBack(const std::vector<Evaluation>& evaluations,
+                                     const TaskContext& context) {
+  const std::string worse = evaluations.empty() ? "" : WorseThanConstant(evaluations.front());
+  if (worse.empty()) {
+    return worse;
+  }
+  const std::int64_t examples = evaluations.front().example_count();
+  if (examples < kJudgedExamplesMin) {
+    RETURN_IF_ERROR(ReportNote(
+        context.report, fmt::format("{}; of {} examples that says little", worse, examples)));
+    return std::string();
+  }
+  constexpr std::string_view kCollection = "runs/";
+  return fmt::format("{}; `millrace run publish {}` publishes it all the same",
+                     worse,
+                     context.task.run().substr(kCollection.size()));
 }
 
 model::Bundle MakeBundle(const v1::WorkerTask& task,
@@ -169,50 +192,41 @@ model::Bundle MakeBundle(const v1::WorkerTask& task,
   return bundle;
 }
 
-rpc::ChannelOptions ChannelOptionsOf(const v1::WorkerTask& task) {
-  return {.tls = task.tls(), .token_file = task.token_file()};
-}
-
-absl::StatusOr<serving::v1::ModelVersion> PublishTo(const v1::WorkerTask& task,
-                                                    const model::Bundle& bundle,
-                                                    const std::stop_token& stop) {
+// Into the run's folder. A full disk is waited for as a peer is: the training is worth it.
+absl::Status Keep(const model::Bundle& bundle, const TaskContext& context) {
   ASSIGN_OR_RETURN(const std::string bytes, model::WriteBundle(bundle));
-  ASSIGN_OR_RETURN(const auto channel,
-                   rpc::MakeChannel(task.serving_address(), ChannelOptionsOf(task)));
-  const auto serving_service = serving::v1::ServingService::NewStub(channel);
-  PublishOptions options;
-  options.timeout +=
-      std::chrono::seconds(static_cast<std::int64_t>(bytes.size()) / kUploadBytesPerSecond);
-  options.request_id = task.request_id();
-  return Publish(*serving_service, task.model(), bytes, options, stop);
+  return context.patience.Try([&]() -> Patience::Attempt {
+    const absl::Status written = WriteTrained(
+        storage::PosixFileSystem(), context.task.folder(), bytes, bundle.manifest.transforms());
+    if (written.ok() || !IsPassing(written)) {
+      return {.status = written};
+    }
+    return {.status = written,
+            .reason = absl::IsResourceExhausted(written)
+                          ? "the disk of the training service is full"
+                          : "the disk of the training service cannot be written"};
+  });
 }
 
-absl::StatusOr<FetchedDataset> FetchFor(const v1::WorkerTask& task, const std::stop_token& stop) {
-  ASSIGN_OR_RETURN(const auto channel,
-                   rpc::MakeChannel(task.data_address(), ChannelOptionsOf(task)));
+absl::StatusOr<FetchedDataset> FetchFor(const TaskContext& context) {
+  const v1::WorkerTask& task = context.task;
+  ASSIGN_OR_RETURN(
+      const auto channel,
+      rpc::MakeChannel(task.data_address(), {.tls = task.tls(), .token_file = task.token_file()}));
   const auto data_service = data::v1::DataService::NewStub(channel);
   FetchOptions options;
   if (task.examples_bytes_max() > 0) {
     options.bytes_max = task.examples_bytes_max();
   }
   options.request_id = task.request_id();
-  return Fetch(*data_service, task.dataset_version(), options, stop);
+  return Fetch(*data_service, task.dataset_version(), options, context.patience, context.stop);
 }
 
-}  // namespace
-
-absl::StatusOr<v1::WorkerResult> RunTask(const v1::WorkerTask& task,
-                                         const Reporter& report,
-                                         const std::stop_token& stop) {
-  if (!network::kernels::Supported()) {
-    return FailedPrecondition("this machine has no AVX2 and FMA, which the kernels need");
-  }
-  ASSIGN_OR_RETURN(const storage::FolderLock lock, AwaitFolder(task.folder(), kFolderWait, stop));
-  // How many epochs a run may have is for the service to say, which accepted this one.
-  RETURN_IF_ERROR(Validate(task.spec(), {.epochs_max = std::numeric_limits<std::int32_t>::max()}));
-  ASSIGN_OR_RETURN(FetchedDataset dataset, FetchFor(task, stop));
+absl::StatusOr<v1::WorkerResult> Work(const TaskContext& context) {
+  const v1::WorkerTask& task = context.task;
+  ASSIGN_OR_RETURN(FetchedDataset dataset, FetchFor(context));
   RETURN_IF_ERROR(
-      ReportNote(report,
+      ReportNote(context.report,
                  fmt::format("fetched {} train, {} validation and {} test examples of {} inputs",
                              dataset.train.labels.size(),
                              dataset.validation.labels.size(),
@@ -227,24 +241,51 @@ absl::StatusOr<v1::WorkerResult> RunTask(const v1::WorkerTask& task,
   ASSIGN_OR_RETURN(
       Evaluator evaluator,
       Evaluator::Create(task.spec().network(), bound.network, bound.loss, transforms.task()));
-  ASSIGN_OR_RETURN(
-      Trained trained,
-      TrainOn(dataset, bound, evaluator, {.task = task, .report = report, .stop = stop}));
+  ASSIGN_OR_RETURN(Trained trained, TrainOn(dataset, bound, evaluator, context));
   ASSIGN_OR_RETURN(const std::vector<Evaluation> evaluations,
-                   EvaluateOn(dataset, trained.weights, evaluator));
-  RETURN_IF_ERROR(ReportNote(report,
-                             fmt::format("trained {} epochs and kept epoch {}; publishing to {}",
-                                         trained.epoch,
-                                         trained.kept_epoch,
-                                         task.model())));
+                   EvaluateOn(dataset, bound, trained.weights, evaluator));
+  RETURN_IF_ERROR(ReportNote(
+      context.report,
+      fmt::format("trained {} epochs and kept epoch {}", trained.epoch, trained.kept_epoch)));
   v1::WorkerResult result;
+  ASSIGN_OR_RETURN(*result.mutable_kept_back(), KeptBack(evaluations, context));
   result.set_best_epoch(trained.kept_epoch);
   const model::Bundle bundle = MakeBundle(task, dataset, bound, std::move(trained), evaluations);
-  ASSIGN_OR_RETURN(const serving::v1::ModelVersion version, PublishTo(task, bundle, stop));
+  RETURN_IF_ERROR(Keep(bundle, context));
   result.mutable_evaluations()->Add(evaluations.begin(), evaluations.end());
-  result.set_model_version(version.name());
   result.set_weights_sha256(bundle.manifest.lineage().weights_sha256());
   return result;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::WorkerReport> RunTask(const v1::WorkerTask& task,
+                                         const Reporter& report,
+                                         const std::stop_token& stop,
+                                         const Patience::Options& patience_options) {
+  if (!network::kernels::Supported()) {
+    return FailedPrecondition("this machine has no AVX2 and FMA, which the kernels need");
+  }
+  ASSIGN_OR_RETURN(const storage::FolderLock lock, AwaitFolder(task.folder(), kFolderWait, stop));
+  // How many epochs a run may have is for the service to say, which accepted this one.
+  RETURN_IF_ERROR(Validate(task.spec(), {.epochs_max = std::numeric_limits<std::int32_t>::max()}));
+  const auto tell = [&report](const std::string& reason) {
+    v1::WorkerReport waiting;
+    waiting.set_waiting(reason);
+    return report(waiting);
+  };
+  Patience patience(patience_options, tell, stop);
+  absl::StatusOr<v1::WorkerResult> result =
+      Work({.task = task, .report = report, .patience = patience, .stop = stop});
+  v1::WorkerReport last;
+  if (result.ok()) {
+    *last.mutable_result() = *std::move(result);
+  } else if (patience.gave_up()) {
+    last.set_gave_way(patience.reason());
+  } else {
+    return result.status();
+  }
+  return last;
 }
 
 }  // namespace millrace::training

@@ -54,11 +54,23 @@ class ExampleDataService final : public data::v1::DataService::Service {
     transforms.mutable_label()->add_classes("below");
   }
 
+  /// More examples of validation, for a server that has started.
+  void set_validation_count(std::int64_t count) {
+    version_.set_validation_count(count);
+    version_.set_sha256(std::string(64, 'e'));
+  }
+
   /// May be changed before the server starts.
   data::v1::DatasetVersion& version() { return version_; }
 
   /// Called with each message of examples before it is sent; for lies.
   std::function<void(data::v1::ReadExamplesResponse&)> spoil;
+
+  /// Called after each message of examples; true breaks the stream off.
+  std::function<bool()> break_after;
+
+  /// Called when the dataset is asked for; what is not OK is the call's answer.
+  std::function<grpc::Status()> before_answer;
 
   /// Called when a split is asked for; what is not OK is the call's answer.
   std::function<grpc::Status(schema::v1::Split, grpc::ServerContext&)> before_examples;
@@ -66,6 +78,12 @@ class ExampleDataService final : public data::v1::DataService::Service {
   grpc::Status GetDataset(grpc::ServerContext* /*context*/,
                           const data::v1::GetDatasetRequest* request,
                           data::v1::DatasetVersion* response) override {
+    if (before_answer) {
+      grpc::Status status = before_answer();
+      if (!status.ok()) {
+        return status;
+      }
+    }
     if (request->name() != "datasets/points" && request->name() != version_.name()) {
       return {grpc::StatusCode::NOT_FOUND, "there is no " + request->name()};
     }
@@ -101,6 +119,9 @@ class ExampleDataService final : public data::v1::DataService::Service {
         spoil(response);
       }
       writer->Write(response);
+      if (break_after && break_after()) {
+        return {grpc::StatusCode::UNAVAILABLE, "Socket closed"};
+      }
     }
     return grpc::Status::OK;
   }
@@ -111,6 +132,7 @@ class ExampleDataService final : public data::v1::DataService::Service {
       case schema::v1::SPLIT_TRAIN:
         return 96;
       case schema::v1::SPLIT_VALIDATION:
+        return std::max<std::int64_t>(version_.validation_count(), 16);
       case schema::v1::SPLIT_TEST:
         return 16;
       default:

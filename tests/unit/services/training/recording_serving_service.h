@@ -29,6 +29,24 @@ class RecordingServingService final : public serving::v1::ServingService::Servic
     refusals_ = std::move(refusals);
   }
 
+  /// What CheckModel answers, and how often it is asked before that is OK again.
+  void RefuseToCheck(const grpc::Status& refusal, int times) {
+    const std::lock_guard lock(mutex_);
+    check_refusals_.assign(static_cast<std::size_t>(times), refusal);
+  }
+
+  /// Of the last question whether a model would be taken.
+  serving::v1::UploadHeader checked() {
+    const std::lock_guard lock(mutex_);
+    return checked_;
+  }
+
+  /// Of the last upload.
+  serving::v1::UploadHeader header() {
+    const std::lock_guard lock(mutex_);
+    return header_;
+  }
+
   /// Called when a bundle has become a version and nobody knows it yet, with how many uploads came.
   std::function<void(int upload_count, grpc::ServerContext&)> before_answer;
 
@@ -48,9 +66,17 @@ class RecordingServingService final : public serving::v1::ServingService::Servic
     return upload_count_;
   }
 
-  std::string model() {
+  grpc::Status CheckModel(grpc::ServerContext* /*context*/,
+                          const serving::v1::CheckModelRequest* request,
+                          serving::v1::CheckModelResponse* /*response*/) override {
     const std::lock_guard lock(mutex_);
-    return model_;
+    checked_ = request->header();
+    if (check_refusals_.empty()) {
+      return grpc::Status::OK;
+    }
+    grpc::Status refusal = check_refusals_.back();
+    check_refusals_.pop_back();
+    return refusal;
   }
 
   grpc::Status UploadModel(grpc::ServerContext* context,
@@ -62,18 +88,18 @@ class RecordingServingService final : public serving::v1::ServingService::Servic
       return absl::OkStatus();
     });
     serving::v1::UploadModelRequest request;
-    std::string model;
+    serving::v1::UploadHeader header;
     absl::Status taken;
     while (taken.ok() && reader->Read(&request)) {
       if (request.has_header()) {
-        model = request.header().model();
+        header = request.header();
       } else if (request.has_chunk()) {
         taken = receiver.Take(request.chunk());
       } else if (request.has_close()) {
         taken = receiver.Finish(request.close()).status();
       }
     }
-    grpc::Status status = Keep(*context, taken, model, bytes, *response);
+    grpc::Status status = Keep(*context, taken, header, bytes, *response);
     if (status.ok() && before_answer) {
       before_answer(upload_count(), *context);
     }
@@ -83,7 +109,7 @@ class RecordingServingService final : public serving::v1::ServingService::Servic
  private:
   grpc::Status Keep(const grpc::ServerContext& context,
                     const absl::Status& taken,
-                    const std::string& model,
+                    const serving::v1::UploadHeader& header,
                     const std::string& bytes,
                     serving::v1::ModelVersion& response) {
     const std::lock_guard lock(mutex_);
@@ -100,22 +126,24 @@ class RecordingServingService final : public serving::v1::ServingService::Servic
     if (!taken.ok()) {
       return ToGrpcStatus(taken);
     }
-    model_ = model;
+    header_ = header;
     const auto known = std::find(bundles_.begin(), bundles_.end(), bytes);
     const auto number = known - bundles_.begin() + 1;
     if (known == bundles_.end()) {
       bundles_.push_back(bytes);
     }
-    response.set_name(model + "/versions/" + std::to_string(number));
+    response.set_name(header.model() + "/versions/" + std::to_string(number));
     return grpc::Status::OK;
   }
 
   std::mutex mutex_;
-  std::vector<grpc::Status> refusals_;  // guarded by mutex_
-  std::vector<std::string> bundles_;    // guarded by mutex_
-  std::string model_;                   // guarded by mutex_
-  std::string request_id_;              // guarded by mutex_
-  int upload_count_ = 0;                // guarded by mutex_
+  std::vector<grpc::Status> refusals_;        // guarded by mutex_
+  std::vector<std::string> bundles_;          // guarded by mutex_
+  std::vector<grpc::Status> check_refusals_;  // guarded by mutex_
+  serving::v1::UploadHeader checked_;         // guarded by mutex_
+  serving::v1::UploadHeader header_;          // guarded by mutex_
+  std::string request_id_;                    // guarded by mutex_
+  int upload_count_ = 0;                      // guarded by mutex_
 };
 
 }  // namespace millrace::training

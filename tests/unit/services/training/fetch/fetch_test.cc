@@ -1,11 +1,14 @@
 #include "services/training/fetch/fetch.h"
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,6 +21,7 @@ namespace millrace::training {
 namespace {
 
 using data::v1::ReadExamplesResponse;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 class FetchTest : public testing::Test {
@@ -27,8 +31,24 @@ class FetchTest : public testing::Test {
     auto server = rpc::Server::Start({}, {&service_});
     EXPECT_TRUE(server.ok()) << server.status();
     const auto stub = data::v1::DataService::NewStub((*server)->InProcessChannel());
-    return Fetch(*stub, name, options, stop_.get_token());
+    Patience patience(
+        patience_,
+        [this](const std::string& reason) {
+          told_.push_back(reason);
+          return absl::OkStatus();
+        },
+        stop_.get_token());
+    absl::StatusOr<FetchedDataset> dataset =
+        Fetch(*stub, name, options, patience, stop_.get_token());
+    gave_up_ = patience.gave_up();
+    return dataset;
   }
+
+  Patience::Options patience_{
+      .waits = {.first = std::chrono::milliseconds(1), .longest = std::chrono::milliseconds(2)},
+      .limit = std::chrono::hours(1)};
+  std::vector<std::string> told_;
+  bool gave_up_ = false;
 
   ExampleDataService service_;
   std::stop_source stop_;
@@ -161,6 +181,69 @@ TEST_F(FetchTest, AStopEndsACallThatIsUnderWay) {
     }
     return grpc::Status::CANCELLED;
   };
+
+  EXPECT_THAT(Run(), Fails(absl::StatusCode::kCancelled, "was stopped"));
+}
+
+// Examples are counted anew, so that none stands twice.
+TEST_F(FetchTest, ASplitThatBreaksOffIsReadAgain) {
+  int messages = 0;
+  int reads = 0;
+  service_.before_examples = [&](schema::v1::Split split, grpc::ServerContext& /*context*/) {
+    reads += split == schema::v1::SPLIT_TRAIN ? 1 : 0;
+    return grpc::Status::OK;
+  };
+  service_.break_after = [&] { return ++messages == 5; };
+
+  const auto dataset = Run();
+
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ(reads, 2);
+  EXPECT_EQ(dataset->train.labels.size(), 96U);
+  EXPECT_EQ(dataset->train.x[17], static_cast<float>(1008 % 17) / 16);
+  EXPECT_THAT(told_, ElementsAre("", "the data service does not answer", ""));
+}
+
+TEST_F(FetchTest, WhatPassesIsWaitedForByEveryCall) {
+  for (const grpc::StatusCode code : {grpc::StatusCode::UNAVAILABLE,
+                                      grpc::StatusCode::DEADLINE_EXCEEDED,
+                                      grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                      grpc::StatusCode::ABORTED,
+                                      grpc::StatusCode::CANCELLED}) {
+    int refusals = 3;
+    service_.before_answer = [&] {
+      return refusals-- > 0 ? grpc::Status(code, "later") : grpc::Status::OK;
+    };
+    int broken = 2;
+    service_.before_examples = [&](schema::v1::Split /*split*/, grpc::ServerContext& /*context*/) {
+      return broken-- > 0 ? grpc::Status(code, "later") : grpc::Status::OK;
+    };
+
+    const auto dataset = Run();
+
+    EXPECT_TRUE(dataset.ok()) << dataset.status();
+    EXPECT_LT(refusals, 0);
+    EXPECT_LT(broken, 0);
+  }
+}
+
+TEST_F(FetchTest, TheWaitIsBoundedAndSaysWhatForWasWaited) {
+  service_.before_answer = [] {
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "18 readers are open");
+  };
+  patience_.limit = std::chrono::milliseconds(5);
+
+  EXPECT_THAT(Run(), Fails(absl::StatusCode::kResourceExhausted, "18 readers are open"));
+  EXPECT_TRUE(gave_up_);
+  EXPECT_THAT(told_, ElementsAre("the data service says: 18 readers are open"));
+}
+
+TEST_F(FetchTest, AStopEndsTheWait) {
+  service_.before_answer = [&] {
+    stop_.request_stop();
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting");
+  };
+  patience_.waits = {.first = std::chrono::hours(1), .longest = std::chrono::hours(1)};
 
   EXPECT_THAT(Run(), Fails(absl::StatusCode::kCancelled, "was stopped"));
 }

@@ -1,10 +1,12 @@
 #include "services/training/rpc/create_run.h"
 
+#include <cstdint>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "tests/unit/services/training/fails.h"
 #include "tests/unit/services/training/rpc/training_stack.h"
@@ -137,6 +139,82 @@ TEST_F(CreateRunTest, TheDatasetsNumberedVersionAndAllDefaultsAreStored) {
   EXPECT_EQ(run->spec().epochs(), 20);
   EXPECT_EQ(run->spec().optimizer().adam().learning_rate(), 0.001);
   EXPECT_EQ(run->spec().loss(), model::v1::LOSS_BINARY_CROSSENTROPY);
+}
+
+TEST_F(CreateRunTest, ServingIsAskedBeforeAnybodyTrainsAndItsRefusalIsTheAnswer) {
+  stack_.serving.RefuseToCheck(
+      ToGrpcStatus(WithFix(FailedPrecondition("models/points learns 'side', not 'weight'"),
+                           "give the model another name")),
+      1);
+  stack_.Start();
+  v1::CreateRunRequest request = SeedRequest();
+  request.set_no_traffic(true);
+
+  const auto refused = stack_.Create(request);
+
+  EXPECT_THAT(refused, Fails(absl::StatusCode::kFailedPrecondition, "learns 'side'"));
+  EXPECT_EQ(Fix(refused.status()), "give the model another name");
+  const serving::v1::UploadHeader header = stack_.serving.checked();
+  EXPECT_EQ(header.model(), "models/points");
+  EXPECT_TRUE(header.no_traffic());
+  ASSERT_EQ(header.signature().features_size(), 2);
+  EXPECT_EQ(header.signature().features(1).name(), "b");
+  EXPECT_EQ(header.signature().positive_class(), "below");
+  EXPECT_TRUE(stack_.Create(request)->no_traffic());
+}
+
+TEST_F(CreateRunTest, AServingServiceThatCannotSayIsPassedOver) {
+  stack_.Start();
+  for (const grpc::StatusCode code : {grpc::StatusCode::UNIMPLEMENTED,
+                                      grpc::StatusCode::UNAVAILABLE,
+                                      grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                      grpc::StatusCode::PERMISSION_DENIED}) {
+    stack_.serving.RefuseToCheck({code, "no"}, 1);
+    EXPECT_TRUE(stack_.Create(SeedRequest("epochs: 1")).ok()) << code;
+  }
+}
+
+TEST_F(CreateRunTest, AServingServiceThatIsAwayIsPassedOver) {
+  const int port = rpc::Server::Start({}, {}).value()->port();
+  stack_.serving_address = "127.0.0.1:" + std::to_string(port);
+  stack_.serving_timeout = std::chrono::milliseconds(50);
+  stack_.Start();
+
+  EXPECT_TRUE(stack_.Create(SeedRequest("epochs: 1")).ok());
+}
+
+// 41 weights with SGD, 13 units with the inputs and 10 rows a batch, 128 examples of 3 floats.
+TEST_F(CreateRunTest, BytesOfARun) {
+  constexpr std::int64_t kBytes = 4 * (41 * 3 + 2 * 10 * 13 + 128 * 3);
+  stack_.run_bytes_max = kBytes;
+  stack_.Start();
+  EXPECT_TRUE(stack_.Create(SeedRequest("epochs: 1")).ok());
+  stack_.Stop();
+  stack_.run_bytes_max = kBytes - 1;
+  stack_.Start();
+
+  const auto refused = stack_.Create(SeedRequest("epochs: 1"));
+
+  EXPECT_THAT(refused,
+              Fails(absl::StatusCode::kInvalidArgument,
+                    "needs 3068 bytes of memory, more than the 3067 that a run may take"));
+  EXPECT_THAT(Fix(refused.status()), HasSubstr("run_bytes_max"));
+}
+
+// They would be carried along, into every list, and nobody could get rid of them.
+TEST_F(CreateRunTest, FieldsThatNoVersionKnowsAreNotStored) {
+  stack_.Start();
+  v1::CreateRunRequest request = SeedRequest("epochs: 1");
+  const std::string bytes(100'000, 'x');
+  auto& spec = *request.mutable_spec();
+  spec.GetReflection()->MutableUnknownFields(&spec)->AddLengthDelimited(999, bytes);
+  auto& layer = *spec.mutable_network()->mutable_layers(0);
+  layer.GetReflection()->MutableUnknownFields(&layer)->AddLengthDelimited(999, bytes);
+
+  const auto created = stack_.Create(request);
+
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_LT(stack_.Get(created->name())->ByteSizeLong(), 1'000U);
 }
 
 }  // namespace

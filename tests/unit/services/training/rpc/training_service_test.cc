@@ -18,9 +18,16 @@
 #include "common/storage/sha256.h"
 #include "tests/unit/services/training/fails.h"
 #include "tests/unit/services/training/rpc/training_stack.h"
+#include "tests/unit/services/training/whole_file.h"
 
 namespace millrace::training {
 namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kIsSanitized = true;
+#else
+constexpr bool kIsSanitized = false;
+#endif
 
 using testing::Contains;
 using testing::HasSubstr;
@@ -69,18 +76,15 @@ History HistoryOf(const std::vector<RunEvent>& events) {
   return history;
 }
 
-// A run of which every epoch is kept. Its publishing can be held, so that whatever a test does to
-// the worker before that finds it alive.
+// The first run of a stack, of which every epoch is kept. Its worker can be held at its end, so
+// that whatever a test does to it before that finds it alive.
 class DurableRun {
  public:
   explicit DurableRun(TrainingStack& stack) : stack_(stack) {
     stack.options.checkpoint_seconds = 0;
     stack.serving.before_answer = [this](int /*count*/, grpc::ServerContext& context) {
-      while (is_held_ && !context.IsCancelled()) {
-        std::this_thread::yield();
-      }
       if (at_answer) {
-        at_answer();
+        at_answer(context);
       }
     };
   }
@@ -92,7 +96,15 @@ class DurableRun {
     return run.ok() ? run->name() : "";
   }
 
-  void Hold(bool is_held) { is_held_ = is_held; }
+  // A folder in its place keeps the bundle from being written; the worker waits for that to pass.
+  void Hold(bool is_held) {
+    const std::string obstacle = stack_.options.folder + "/1/bundle.tmp";
+    if (is_held) {
+      std::filesystem::create_directories(obstacle);
+    } else {
+      std::filesystem::remove(obstacle);
+    }
+  }
 
   // Compares with a run of the same spec that nothing happens to.
   void ExpectAsUndisturbed(const History& history) {
@@ -118,11 +130,11 @@ class DurableRun {
     return versions;
   }
 
-  std::function<void()> at_answer;  // when serving has a bundle and has not said so
+  // When serving has a bundle and has not said so.
+  std::function<void(grpc::ServerContext&)> at_answer;
 
  private:
   TrainingStack& stack_;
-  std::atomic<bool> is_held_ = false;
 };
 
 TEST(TrainingServiceTest, ARunGoesFromADatasetVersionToAPublishedModelVersion) {
@@ -182,16 +194,85 @@ TEST(TrainingServiceTest, TheSameSpecAndSeedGiveTheSameWeightsOnAnyNumberOfThrea
   EXPECT_NE(digests[0], digests[2]);
 }
 
-TEST(TrainingServiceTest, ARefusedBundleFailsTheRunWithServingsWords) {
+TEST(TrainingServiceTest, ARefusedBundleLetsTheRunRestWithServingsWords) {
   TrainingStack stack;
   stack.serving.RefuseNext(
       {{grpc::StatusCode::INVALID_ARGUMENT, "the model takes no bundle today"}});
   stack.Start();
+  const std::string name = stack.Create(SeedRequest())->name();
 
-  const v1::Run run = stack.AwaitEnd(stack.Create(SeedRequest())->name());
+  const v1::Run run = stack.AwaitEnd(name);
+
+  EXPECT_EQ(run.state(), v1::Run::STATE_UNPUBLISHED);
+  EXPECT_THAT(run.reason(), HasSubstr("the model takes no bundle today"));
+  EXPECT_EQ(run.weights_sha256().size(), 64U);
+  EXPECT_EQ(run.evaluations_size(), 2);
+  EXPECT_EQ(stack.PublishRun(name)->state(), v1::Run::STATE_PUBLISHING);
+  const std::vector<RunEvent> later = stack.Watch(name);
+  EXPECT_EQ(later.back().run().state(), v1::Run::STATE_SUCCEEDED);
+  EXPECT_THAT(stack.PublishRun(name),
+              Fails(absl::StatusCode::kFailedPrecondition, "nothing to publish"));
+}
+
+TEST(TrainingServiceTest, PublishingGoesOnAfterTheServiceWasStopped) {
+  TrainingStack stack;
+  stack.serving.RefuseToCheck({grpc::StatusCode::UNAVAILABLE, "restarting"}, 1'000'000);
+  stack.Start();
+  const std::string name = stack.Create(SeedRequest())->name();
+  stack.AwaitState(name, v1::Run::STATE_PUBLISHING);
+
+  stack.Stop();
+  stack.serving.RefuseToCheck({}, 0);
+  stack.Start();
+
+  EXPECT_EQ(stack.AwaitEnd(name).state(), v1::Run::STATE_SUCCEEDED);
+  EXPECT_EQ(stack.serving.bundles().size(), 1U);
+}
+
+TEST(TrainingServiceTest, ADeletedRunIsGone) {
+  TrainingStack stack;
+  stack.Start();
+  v1::CreateRunRequest request = SeedRequest("epochs: 100000");
+  request.set_request_id("order-66");
+  const std::string name = stack.Create(request)->name();
+  stack.AwaitEpoch(name, 1);
+  EXPECT_THAT(stack.Delete(name), Fails(absl::StatusCode::kFailedPrecondition, "is running"));
+  ASSERT_TRUE(stack.Cancel(name).ok());
+  stack.AwaitEnd(name);
+
+  EXPECT_TRUE(stack.Delete(name).ok());
+
+  EXPECT_THAT(stack.Get(name), Fails(absl::StatusCode::kNotFound, "there is no"));
+  EXPECT_THAT(stack.Delete(name), Fails(absl::StatusCode::kNotFound, "there is no"));
+  EXPECT_THAT(stack.Delete("runs"), Fails(absl::StatusCode::kInvalidArgument, "name"));
+  EXPECT_NE(stack.Create(request)->name(), name);
+}
+
+// The worker's address space ends where its weights begin.
+TEST(TrainingServiceTest, ARunThatDoesNotFitTheMemoryFailsOnceAndSaysSo) {
+  if (kIsSanitized) {
+    GTEST_SKIP() << "sanitizers reserve more address space than the test allows";
+  }
+  TrainingStack stack;
+  const storage::TemporaryFolder folder;
+  const std::string program = folder.path() + "/worker";
+  std::ofstream(program) << "#!/bin/sh\necho start >>'" << folder.path()
+                         << "/starts'\nulimit -v 1000000\nexec '" << MILLRACE_WORKER << "'\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  stack.options.worker.program = program;
+  stack.Start();
+  v1::CreateRunRequest request = SeedRequest();
+  auto& layers = *request.mutable_spec()->mutable_network();
+  layers.mutable_layers(0)->mutable_dense()->set_units(20'000);
+  *layers.add_layers() = layers.layers(1);
+  layers.mutable_layers(1)->mutable_dense()->set_units(20'000);
+
+  const v1::Run run = stack.AwaitEnd(stack.Create(request)->name());
 
   EXPECT_EQ(run.state(), v1::Run::STATE_FAILED);
-  EXPECT_THAT(run.failure(), HasSubstr("the model takes no bundle today"));
+  EXPECT_EQ(run.failure_code(), static_cast<int>(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(run.failure(), HasSubstr("more memory than the machine gives its worker"));
+  EXPECT_EQ(ReadAll(folder.path() + "/starts"), "start\n");
 }
 
 TEST(TrainingServiceTest, DamagedExamplesFailTheRun) {
@@ -254,21 +335,20 @@ TEST(TrainingServiceTest, AWorkerThatIsKilledWhileItFetchesBeginsAgain) {
   run.ExpectAsUndisturbed(history);
 }
 
-// Serving has the model; the worker never hears of it, and neither does the service.
-TEST(TrainingServiceTest, AWorkerThatIsKilledWhileItPublishesMakesNoSecondVersion) {
+// Serving has the model, and the service never hears of it.
+TEST(TrainingServiceTest, AnAnswerThatIsLostMakesNoSecondVersion) {
   TrainingStack stack;
   DurableRun run(stack);
-  std::atomic<bool> is_killed = false;
-  run.at_answer = [&] {
-    if (!is_killed.exchange(true)) {
-      KillWorkers();
+  std::atomic<bool> is_lost = false;
+  run.at_answer = [&](grpc::ServerContext& context) {
+    if (!is_lost.exchange(true)) {
+      context.TryCancel();
     }
   };
   stack.Start();
 
   const History history = HistoryOf(stack.Watch(run.Create()));
 
-  EXPECT_THAT(history.notes, Contains("resumed at epoch 25, step 250"));
   EXPECT_EQ(stack.serving.upload_count(), 2);
   run.ExpectAsUndisturbed(history);
 }
@@ -330,7 +410,9 @@ TEST(TrainingServiceTest, ARunThatGoesOnAfterACrashCanBeCancelled) {
   }));
 
   EXPECT_EQ(history.run.state(), v1::Run::STATE_CANCELLED);
+  stack.Stop();
   run.Hold(false);
+  stack.Start();  // cleans up what a cancelled run has left
   stack.Stop();
   EXPECT_TRUE(std::filesystem::is_empty(stack.options.folder));
 }

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "common/rpc/pool.h"
 #include "common/rpc/server.h"
 #include "common/status/grpc_status.h"
+#include "services/training/publish/publish.h"
 #include "services/training/rpc/training_service.h"
 #include "tests/unit/common/storage/temporary_folder.h"
 #include "tests/unit/services/training/example_data_service.h"
@@ -37,7 +40,9 @@ class TrainingStack {
     options.worker.grace = std::chrono::minutes(10);
     options.folder = folder_.path() + "/runs";
     options.data_address = "127.0.0.1:" + std::to_string(data_server_->port());
-    options.serving_address = "127.0.0.1:" + std::to_string(serving_server_->port());
+    serving_address = "127.0.0.1:" + std::to_string(serving_server_->port());
+    options.publisher.waits = {.first = std::chrono::milliseconds(1),
+                               .longest = std::chrono::milliseconds(8)};
   }
 
   ~TrainingStack() { Stop(); }
@@ -47,14 +52,27 @@ class TrainingStack {
 
   void Start() {
     store_ = RunStore::Open(folder_.path() + "/runs.db", clock).value();
+    serving_stub_ = serving::v1::ServingService::NewStub(rpc::MakeChannel(serving_address));
+    options.publisher.send = [this](const TrainedRun& trained, const std::stop_token& stop) {
+      return Publish(*serving_stub_,
+                     {.folder = trained.folder,
+                      .model = trained.run.model(),
+                      .no_traffic = trained.run.no_traffic(),
+                      .request_id = trained.request_id},
+                     {},
+                     stop);
+    };
     executor_ = RunExecutor::Start(*store_, options).value();
     pool_ = std::make_unique<rpc::Pool>(2, 64);
     data_stub_ = data::v1::DataService::NewStub(rpc::MakeChannel(options.data_address));
     service_ = std::make_unique<TrainingService>(ServiceParts{.store = *store_,
                                                               .executor = *executor_,
                                                               .data_service = *data_stub_,
+                                                              .serving_service = *serving_stub_,
                                                               .pool = *pool_,
-                                                              .data_timeout = data_timeout});
+                                                              .data_timeout = data_timeout,
+                                                              .serving_timeout = serving_timeout,
+                                                              .run_bytes_max = run_bytes_max});
     server_ = rpc::Server::Start({}, {service_.get()}).value();
     stub_ = v1::TrainingService::NewStub(server_->InProcessChannel());
   }
@@ -100,6 +118,23 @@ class TrainingStack {
     return status.ok() ? absl::StatusOr<v1::Run>(run) : FromGrpcStatus(status);
   }
 
+  absl::StatusOr<v1::Run> PublishRun(const std::string& name) {
+    grpc::ClientContext context;
+    v1::PublishRunRequest request;
+    request.set_name(name);
+    v1::Run run;
+    const grpc::Status status = stub_->PublishRun(&context, request, &run);
+    return status.ok() ? absl::StatusOr<v1::Run>(run) : FromGrpcStatus(status);
+  }
+
+  absl::Status Delete(const std::string& name) {
+    grpc::ClientContext context;
+    v1::DeleteRunRequest request;
+    request.set_name(name);
+    v1::DeleteRunResponse response;
+    return FromGrpcStatus(stub_->DeleteRun(&context, request, &response));
+  }
+
   /// Watches a run to its end, and lets `on_event` see each event as it comes.
   std::vector<v1::RunEvent> Watch(const std::string& name,
                                   std::int64_t after_sequence = 0,
@@ -136,7 +171,21 @@ class TrainingStack {
     stream->Finish();
   }
 
-  /// The run at its end.
+  /// Returns when the run has come to this state.
+  void AwaitState(const std::string& name, v1::Run::State state) {
+    grpc::ClientContext context;
+    v1::WatchRunRequest request;
+    request.set_name(name);
+    const auto stream = stub_->WatchRun(&context, request);
+    v1::RunEvent event;
+    while (stream->Read(&event) && event.run().state() != state) {
+    }
+    EXPECT_EQ(event.run().state(), state);
+    context.TryCancel();
+    stream->Finish();
+  }
+
+  /// The run where it rests.
   v1::Run AwaitEnd(const std::string& name) {
     const std::vector<v1::RunEvent> events = Watch(name);
     EXPECT_FALSE(events.empty());
@@ -147,7 +196,10 @@ class TrainingStack {
   ExampleDataService data;
   RecordingServingService serving;
   ExecutorOptions options;
+  std::string serving_address;
   std::chrono::milliseconds data_timeout{60'000};
+  std::chrono::milliseconds serving_timeout{60'000};
+  std::int64_t run_bytes_max = std::numeric_limits<std::int64_t>::max();
 
  private:
   storage::TemporaryFolder folder_;
@@ -157,6 +209,7 @@ class TrainingStack {
   std::unique_ptr<RunExecutor> executor_;
   std::unique_ptr<rpc::Pool> pool_;
   std::unique_ptr<data::v1::DataService::Stub> data_stub_;
+  std::unique_ptr<serving::v1::ServingService::Stub> serving_stub_;
   std::unique_ptr<TrainingService> service_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<v1::TrainingService::Stub> stub_;

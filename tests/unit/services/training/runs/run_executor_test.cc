@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -23,7 +22,9 @@
 #include "tests/unit/common/storage/temporary_folder.h"
 #include "tests/unit/services/training/fails.h"
 #include "tests/unit/services/training/fixed_clock.h"
+#include "tests/unit/services/training/runs/full_disk.h"
 #include "tests/unit/services/training/runs/scripted_worker.h"
+#include "tests/unit/services/training/runs/waiter.h"
 #include "tests/unit/services/training/whole_file.h"
 
 namespace millrace::training {
@@ -33,34 +34,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using v1::RunEvent;
-
-// Blocks until a run is as a test wants it.
-class Waiter final : public RunListener {
- public:
-  void RunChanged() override {
-    const std::lock_guard lock(mutex_);
-    ++changes_;
-    changed_.notify_all();
-  }
-
-  void Until(const std::function<bool()>& condition) {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      const int seen = changes_;
-      lock.unlock();
-      if (condition()) {
-        return;
-      }
-      lock.lock();
-      changed_.wait(lock, [&] { return changes_ != seen; });
-    }
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int changes_ = 0;  // guarded by mutex_
-};
 
 int LinesOf(const std::string& path) {
   const std::string text = ReadAll(path);
@@ -76,13 +49,19 @@ class RunExecutorTest : public testing::Test {
   }
 
  protected:
-  RunExecutorTest() : store_(RunStore::Open(":memory:", clock_).value()) {
+  RunExecutorTest() : store_(RunStore::Open(folder_.path() + "/runs.db", clock_).value()) {
     options_.folder = folder_.path() + "/runs";
     options_.worker.grace = std::chrono::minutes(10);
+    options_.store_waits = {.first = std::chrono::milliseconds(1),
+                            .longest = std::chrono::milliseconds(4)};
+    options_.publisher.send = [this](const TrainedRun& /*trained*/,
+                                     const std::stop_token& /*stop*/) { return published_; };
   }
 
-  void Start() {
-    options_.worker.program = worker_.Program();
+  void Start() { Start(worker_.Program()); }
+
+  void Start(const std::string& program) {
+    options_.worker.program = program;
     auto executor = RunExecutor::Start(*store_, options_);
     ASSERT_TRUE(executor.ok()) << executor.status();
     executor_ = *std::move(executor);
@@ -104,8 +83,24 @@ class RunExecutorTest : public testing::Test {
   }
 
   v1::Run AwaitEnd(const std::string& name) {
-    Await(name, [&] { return IsTerminal(store_->Get(name)->state()); });
+    Await(name, [&] { return IsAtRest(store_->Get(name)->state()); });
     return *store_->Get(name);
+  }
+
+  void AwaitMetric(const std::string& line) {
+    while (Metrics().find(line) == std::string::npos) {
+      std::this_thread::yield();
+    }
+  }
+
+  std::vector<v1::Run::State> StatesOf(const std::string& name) {
+    std::vector<v1::Run::State> states;
+    for (const RunEvent& event : EventsOf(name)) {
+      if (event.has_run()) {
+        states.push_back(event.run().state());
+      }
+    }
+    return states;
   }
 
   std::string Metrics() {
@@ -136,6 +131,7 @@ class RunExecutorTest : public testing::Test {
 
   FixedClock clock_;
   storage::TemporaryFolder folder_;
+  absl::StatusOr<std::string> published_ = "models/points/versions/4";  // set before Start()
   ScriptedWorker worker_;
   ExecutorOptions options_;
   std::unique_ptr<RunStore> store_;
@@ -166,7 +162,13 @@ TEST_F(RunExecutorTest, AGoodRunEndsWithItsResultAndItsHistory) {
                           RunEvent::kNote,
                           RunEvent::kEpoch,
                           RunEvent::kEpoch,
+                          RunEvent::kRun,
                           RunEvent::kRun));
+  EXPECT_THAT(StatesOf(name),
+              ElementsAre(v1::Run::STATE_QUEUED,
+                          v1::Run::STATE_RUNNING,
+                          v1::Run::STATE_PUBLISHING,
+                          v1::Run::STATE_SUCCEEDED));
 }
 
 TEST_F(RunExecutorTest, TheRunsFolderIsThereForItsWorkerAndGoneAfterwards) {
@@ -179,13 +181,14 @@ TEST_F(RunExecutorTest, TheRunsFolderIsThereForItsWorkerAndGoneAfterwards) {
 }
 
 TEST_F(RunExecutorTest, AFailureIsTheWorkersOwnWords) {
-  worker_.SaysEpoch(1).SaysFailure("serving refused the bundle");
+  worker_.SaysEpoch(1).SaysFailure("a label is damaged");
   Start();
 
   const v1::Run run = AwaitEnd(Create());
 
   EXPECT_EQ(run.state(), v1::Run::STATE_FAILED);
-  EXPECT_EQ(run.failure(), "serving refused the bundle");
+  EXPECT_EQ(run.failure(), "a label is damaged");
+  EXPECT_EQ(run.failure_code(), 3);
   EXPECT_EQ(run.epochs_done(), 1);
 }
 
@@ -449,7 +452,7 @@ TEST_F(RunExecutorTest, StoppingLeavesEveryRunForTheNextStart) {
 TEST_F(RunExecutorTest, AFailureOfItsOwnIsOneWhileTheServiceStopsToo) {
   v1::WorkerReport failure;
   failure.mutable_failure()->set_code(3);
-  failure.mutable_failure()->set_message("serving refused the bundle");
+  failure.mutable_failure()->set_message("a label is damaged");
   const std::string path = folder_.path() + "/failure";
   std::ofstream stream(path, std::ios::binary);
   google::protobuf::util::SerializeDelimitedToOstream(failure, &stream);
@@ -464,7 +467,7 @@ TEST_F(RunExecutorTest, AFailureOfItsOwnIsOneWhileTheServiceStopsToo) {
   executor_->Stop();
 
   EXPECT_EQ(store_->Get(name)->state(), v1::Run::STATE_FAILED);
-  EXPECT_EQ(store_->Get(name)->failure(), "serving refused the bundle");
+  EXPECT_EQ(store_->Get(name)->failure(), "a label is damaged");
 }
 
 TEST_F(RunExecutorTest, AStartTakesUpWhatAnEarlierServiceLeft) {
@@ -532,6 +535,198 @@ TEST_F(RunExecutorTest, AWorkerIsToldEverythingThatItNeeds) {
   EXPECT_EQ(task.request_id(), "request-5");
   EXPECT_EQ(task.epochs_done(), 2);  // at the second start
   EXPECT_EQ(task.create_time().seconds(), run.create_time().seconds());
+}
+
+TEST_F(RunExecutorTest, AResultThatIsKeptBackRestsWithItsFiguresAndItsFolder) {
+  worker_.SaysResultKeptBack("on validation its loss 0.71 is worse");
+  Start();
+
+  const std::string name = Create();
+  const v1::Run run = AwaitEnd(name);
+
+  EXPECT_EQ(run.state(), v1::Run::STATE_UNPUBLISHED);
+  EXPECT_EQ(run.reason(), "on validation its loss 0.71 is worse");
+  EXPECT_EQ(run.weights_sha256(), "ab");
+  EXPECT_TRUE(std::filesystem::exists(options_.folder + "/1"));
+  EXPECT_THAT(executor_->Cancel(name),
+              Fails(absl::StatusCode::kFailedPrecondition, "is unpublished"));
+
+  ASSERT_TRUE(executor_->Publish(name).ok());
+  Await(name, [&] { return store_->Get(name)->state() == v1::Run::STATE_SUCCEEDED; });
+}
+
+TEST_F(RunExecutorTest, ARunThatIsPublishedTakesNoWorker) {
+  published_ = Unavailable("refused");
+  options_.publisher.waits = {.first = std::chrono::hours(1), .longest = std::chrono::hours(1)};
+  worker_.SaysResult();
+  Start();
+
+  const std::string first = Create();
+  const std::string second = Create();
+  Await(second, [&] { return store_->Get(second)->state() == v1::Run::STATE_PUBLISHING; });
+
+  EXPECT_EQ(store_->Get(first)->state(), v1::Run::STATE_PUBLISHING);
+  EXPECT_THAT(Metrics(), HasSubstr("millrace_runs_executing 0"));
+  EXPECT_EQ(executor_->Cancel(first)->state(), v1::Run::STATE_UNPUBLISHED);
+}
+
+TEST_F(RunExecutorTest, WhatAWorkerWaitsForIsToldOnceAndPasses) {
+  const std::string go = folder_.path() + "/go";
+  worker_.SaysWaiting("").SaysWaiting("the data service does not answer");
+  worker_.SaysWaiting("the data service does not answer").SaysNote("waits").Awaits(go);
+  worker_.SaysWaiting("").SaysResult();
+  Start();
+  const std::string name = Create();
+  AwaitNote(name);
+  EXPECT_EQ(store_->Get(name)->state(), v1::Run::STATE_WAITING);
+  EXPECT_EQ(store_->Get(name)->reason(), "the data service does not answer");
+
+  std::ofstream(go).close();
+
+  EXPECT_EQ(AwaitEnd(name).state(), v1::Run::STATE_SUCCEEDED);
+  EXPECT_THAT(StatesOf(name),
+              ElementsAre(v1::Run::STATE_QUEUED,
+                          v1::Run::STATE_RUNNING,
+                          v1::Run::STATE_WAITING,
+                          v1::Run::STATE_RUNNING,
+                          v1::Run::STATE_PUBLISHING,
+                          v1::Run::STATE_SUCCEEDED));
+}
+
+// The first one gives way at its first start, and is started again behind the second.
+TEST_F(RunExecutorTest, ARunThatGivesWayGoesBehindTheNextAndKeepsItsFolder) {
+  const std::string go = folder_.path() + "/go";
+  worker_.AtStart(1).Awaits(go).SaysWaiting("away").Does("touch '" + options_.folder + "/1/kept'");
+  worker_.GivesWay("away").EndOfStart();
+  worker_.AtStart(3).Does("test -e '" + options_.folder + "/1/kept' || exit 9").EndOfStart();
+  worker_.SaysWaiting("").SaysResult();
+  Start();
+  const std::string first = Create();
+  const std::string second = Create();
+  std::ofstream(go).close();
+
+  EXPECT_EQ(AwaitEnd(first).state(), v1::Run::STATE_SUCCEEDED) << store_->Get(first)->failure();
+
+  EXPECT_EQ(store_->Get(second)->state(), v1::Run::STATE_SUCCEEDED);
+  EXPECT_EQ(LinesOf(worker_.starts()), 3);
+  EXPECT_THAT(StatesOf(first),
+              ElementsAre(v1::Run::STATE_QUEUED,
+                          v1::Run::STATE_RUNNING,
+                          v1::Run::STATE_WAITING,
+                          v1::Run::STATE_RUNNING,
+                          v1::Run::STATE_PUBLISHING,
+                          v1::Run::STATE_SUCCEEDED));
+}
+
+TEST_F(RunExecutorTest, AWaitingRunIsCancelledWithItsWorkerAndInTheQueue) {
+  worker_.AtStart(1).EndOfStart().SaysWaiting("away").SaysNote("waits");
+  worker_.AtStart(1).GoesOn().EndOfStart();
+  worker_.AtStart(2).GivesWay("away").EndOfStart();
+  worker_.GoesOn();
+  Start();
+  const std::string first = Create();
+  AwaitNote(first);
+
+  EXPECT_EQ(executor_->Cancel(first)->state(), v1::Run::STATE_CANCELLING);
+  EXPECT_EQ(AwaitEnd(first).state(), v1::Run::STATE_CANCELLED);
+
+  const std::string second = Create();
+  const std::string third = Create();
+  AwaitNote(third);  // the second has given way to it
+  EXPECT_EQ(store_->Get(second)->state(), v1::Run::STATE_WAITING);
+  EXPECT_EQ(executor_->Cancel(second)->state(), v1::Run::STATE_CANCELLED);
+}
+
+TEST_F(RunExecutorTest, AWaitingRunIsTakenUpByTheNextStart) {
+  worker_.AtStart(1).SaysWaiting("away").SaysNote("waits").GoesOn().EndOfStart();
+  worker_.SaysWaiting("").SaysResult();
+  Start();
+  const std::string name = Create();
+  AwaitNote(name);
+  executor_->Stop();
+  EXPECT_EQ(store_->Get(name)->state(), v1::Run::STATE_WAITING);
+
+  Start();
+
+  EXPECT_EQ(AwaitEnd(name).state(), v1::Run::STATE_SUCCEEDED);
+}
+
+TEST_F(RunExecutorTest, AFullDiskHoldsARunAndLosesNothing) {
+  const std::string go = folder_.path() + "/go";
+  worker_.SaysNote("working").Awaits(go).SaysEpoch(1).SaysEpoch(2).SaysResult();
+  Start();
+  const std::string name = Create();
+  AwaitNote(name);
+  {
+    const FullDisk full;
+    std::ofstream(go).close();
+    AwaitMetric("millrace_runs_blocked 1");
+    EXPECT_EQ(store_->Get(name)->state(), v1::Run::STATE_RUNNING);
+  }
+
+  const v1::Run run = AwaitEnd(name);
+
+  EXPECT_EQ(run.state(), v1::Run::STATE_SUCCEEDED) << run.failure();
+  EXPECT_EQ(run.epochs_done(), 2);
+  EXPECT_THAT(Metrics(), HasSubstr("millrace_runs_blocked 0"));
+}
+
+TEST_F(RunExecutorTest, ARunThatCannotBeginOnAFullDiskBeginsLater) {
+  const std::string name = store_->Add(v1::Run(), "")->name();
+  std::filesystem::create_directories(options_.folder);
+  worker_.SaysResult();
+  options_.worker.program = worker_.Program();
+  {
+    const FullDisk full;
+    Start(options_.worker.program);
+    AwaitMetric("millrace_runs_blocked 1");
+    EXPECT_EQ(store_->Get(name)->state(), v1::Run::STATE_QUEUED);
+  }
+
+  EXPECT_EQ(AwaitEnd(name).state(), v1::Run::STATE_SUCCEEDED);
+}
+
+TEST_F(RunExecutorTest, AStopDoesNotWaitForAFullDisk) {
+  const std::string go = folder_.path() + "/go";
+  worker_.AtStart(1).SaysNote("working").Awaits(go).SaysEpoch(1).GoesOn().EndOfStart();
+  worker_.SaysEpoch(1).SaysResult();
+  options_.store_waits = {.first = std::chrono::hours(1), .longest = std::chrono::hours(1)};
+  Start();
+  const std::string name = Create();
+  AwaitNote(name);
+  {
+    const FullDisk full;
+    std::ofstream(go).close();
+    AwaitMetric("millrace_runs_blocked 1");
+    executor_->Stop();
+  }
+  EXPECT_EQ(store_->Get(name)->state(), v1::Run::STATE_RUNNING);
+
+  Start();
+  EXPECT_EQ(AwaitEnd(name).state(), v1::Run::STATE_SUCCEEDED);
+  EXPECT_EQ(store_->Get(name)->epochs_done(), 1);
+}
+
+TEST_F(RunExecutorTest, ADeletedRunIsGoneWithItsFolder) {
+  worker_.SaysResultKeptBack("worse");
+  Start();
+  const std::string name = Create();
+  AwaitEnd(name);
+
+  ASSERT_TRUE(executor_->Delete(name).ok());
+
+  EXPECT_FALSE(store_->Get(name).ok());
+  EXPECT_TRUE(std::filesystem::is_empty(options_.folder));
+  EXPECT_THAT(executor_->Delete(name), Fails(absl::StatusCode::kNotFound, "there is no"));
+}
+
+TEST_F(RunExecutorTest, ARunThatIsUnderWayIsNotDeleted) {
+  worker_.SaysNote("working").GoesOn();
+  Start();
+  const std::string name = Create();
+  AwaitNote(name);
+
+  EXPECT_THAT(executor_->Delete(name), Fails(absl::StatusCode::kFailedPrecondition, "is running"));
 }
 
 }  // namespace

@@ -18,10 +18,19 @@ TEST(RunStateTest, OnlyTheMovesOfThePictureAreLegal) {
       {v1::Run::STATE_QUEUED, v1::Run::STATE_RUNNING},
       {v1::Run::STATE_QUEUED, v1::Run::STATE_CANCELLED},
       {v1::Run::STATE_RUNNING, v1::Run::STATE_CANCELLING},
-      {v1::Run::STATE_RUNNING, v1::Run::STATE_SUCCEEDED},
       {v1::Run::STATE_RUNNING, v1::Run::STATE_FAILED},
-      {v1::Run::STATE_CANCELLING, v1::Run::STATE_SUCCEEDED},
+      {v1::Run::STATE_RUNNING, v1::Run::STATE_WAITING},
+      {v1::Run::STATE_RUNNING, v1::Run::STATE_PUBLISHING},
+      {v1::Run::STATE_RUNNING, v1::Run::STATE_UNPUBLISHED},
+      {v1::Run::STATE_WAITING, v1::Run::STATE_WAITING},
+      {v1::Run::STATE_WAITING, v1::Run::STATE_RUNNING},
+      {v1::Run::STATE_WAITING, v1::Run::STATE_CANCELLING},
+      {v1::Run::STATE_WAITING, v1::Run::STATE_FAILED},
       {v1::Run::STATE_CANCELLING, v1::Run::STATE_CANCELLED},
+      {v1::Run::STATE_PUBLISHING, v1::Run::STATE_PUBLISHING},
+      {v1::Run::STATE_PUBLISHING, v1::Run::STATE_SUCCEEDED},
+      {v1::Run::STATE_PUBLISHING, v1::Run::STATE_UNPUBLISHED},
+      {v1::Run::STATE_UNPUBLISHED, v1::Run::STATE_PUBLISHING},
   };
   for (int from = v1::Run::State_MIN; from <= v1::Run::State_MAX; ++from) {
     for (int to = v1::Run::State_MIN; to <= v1::Run::State_MAX; ++to) {
@@ -52,9 +61,13 @@ TEST(RunStateTest, ARefusalNamesTheRunAndBothStates) {
                     "runs/r7 is succeeded and cannot become running"));
 }
 
-TEST(RunStateTest, TheLastThreeStatesAreTerminal) {
+TEST(RunStateTest, ThreeStatesAreTheEndAndAnUnpublishedRunRests) {
+  const std::set<int> terminal{
+      v1::Run::STATE_SUCCEEDED, v1::Run::STATE_FAILED, v1::Run::STATE_CANCELLED};
   for (int state = v1::Run::State_MIN; state <= v1::Run::State_MAX; ++state) {
-    EXPECT_EQ(IsTerminal(static_cast<v1::Run::State>(state)), state >= v1::Run::STATE_SUCCEEDED)
+    EXPECT_EQ(IsTerminal(static_cast<v1::Run::State>(state)), terminal.contains(state)) << state;
+    EXPECT_EQ(IsAtRest(static_cast<v1::Run::State>(state)),
+              terminal.contains(state) || state == v1::Run::STATE_UNPUBLISHED)
         << state;
   }
 }

@@ -1,6 +1,8 @@
 #include "services/training/runs/run_store.h"
 
+#include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 namespace millrace::training {
 namespace {
 
+using testing::ElementsAre;
 using testing::StartsWith;
 using v1::RunEvent;
 
@@ -62,7 +65,7 @@ TEST_F(RunStoreTest, EventsCountFromOneWithoutGaps) {
   const std::string name = Add();
   ASSERT_TRUE(store_->Move(name, v1::Run::STATE_RUNNING).ok());
   ASSERT_TRUE(store_->Append(name, {Note("fetched"), Epoch(1), Epoch(2)}).ok());
-  ASSERT_TRUE(store_->Move(name, v1::Run::STATE_SUCCEEDED).ok());
+  ASSERT_TRUE(store_->Move(name, v1::Run::STATE_FAILED).ok());
 
   const auto events = store_->Events(name, 0, 100);
 
@@ -214,7 +217,7 @@ TEST_F(RunStoreTest, AListenerHearsOfItsOwnRunUntilItIsGone) {
   EXPECT_EQ(listener->count, 2);
 
   listener.reset();
-  EXPECT_TRUE(store_->Move(name, v1::Run::STATE_SUCCEEDED).ok());
+  EXPECT_TRUE(store_->Move(name, v1::Run::STATE_FAILED).ok());
 }
 
 TEST_F(RunStoreTest, EverythingIsThereAfterARestart) {
@@ -237,6 +240,79 @@ TEST_F(RunStoreTest, EverythingIsThereAfterARestart) {
   ASSERT_EQ(running->size(), 1U);
   EXPECT_EQ((*running)[0].name(), name);
   EXPECT_TRUE((*store)->InState(v1::Run::STATE_QUEUED)->empty());
+}
+
+TEST_F(RunStoreTest, AReasonStaysNoLongerThanWhatItExplains) {
+  const std::string name = Add();
+  ASSERT_TRUE(store_->Move(name, v1::Run::STATE_RUNNING).ok());
+  const auto wait = [](v1::Run& run) { run.set_reason("the data service does not answer"); };
+
+  EXPECT_EQ(store_->Move(name, v1::Run::STATE_WAITING, wait)->reason(),
+            "the data service does not answer");
+  EXPECT_EQ(store_->Move(name, v1::Run::STATE_RUNNING)->reason(), "");
+}
+
+TEST_F(RunStoreTest, ADeletedRunIsGoneWithItsEventsAndItsNumberIsNotGivenAgain) {
+  const std::string name = store_->Add(v1::Run(), "once")->name();
+  EXPECT_THAT(store_->Delete(name), Fails(absl::StatusCode::kFailedPrecondition, "is queued"));
+  ASSERT_TRUE(store_->Move(name, v1::Run::STATE_CANCELLED).ok());
+
+  EXPECT_EQ(*store_->Delete(name), 1);
+
+  EXPECT_THAT(store_->Get(name), Fails(absl::StatusCode::kNotFound, "there is no"));
+  EXPECT_TRUE(store_->Events(name, 0, 10)->empty());
+  EXPECT_FALSE(store_->FindByRequest("once")->has_value());
+  EXPECT_THAT(store_->Delete(name), Fails(absl::StatusCode::kNotFound, "there is no"));
+  EXPECT_EQ(*store_->NumberOf(Add()), 2);
+}
+
+TEST_F(RunStoreTest, OfManyEpochsTheEndsTheBestAndEvenStepsAreKept) {
+  const std::string name = Add();
+  ASSERT_TRUE(store_->Move(name, v1::Run::STATE_RUNNING).ok());
+  std::vector<v1::RunEvent> events{Note("fetched")};
+  for (int epoch = 1; epoch <= 2'501; ++epoch) {
+    events.push_back(Epoch(epoch));
+  }
+  ASSERT_TRUE(store_->Append(name, events).ok());
+  EXPECT_THAT(store_->ThinEpochs(name), Fails(absl::StatusCode::kFailedPrecondition, "running"));
+  ASSERT_TRUE(
+      store_
+          ->Move(name, v1::Run::STATE_UNPUBLISHED, [](v1::Run& run) { run.set_best_epoch(1'234); })
+          .ok());
+  EXPECT_THAT(*store_->WithManyEvents(), ElementsAre(name));
+
+  ASSERT_TRUE(store_->ThinEpochs(name).ok());
+  ASSERT_TRUE(store_->ThinEpochs(name).ok());  // changes nothing any more
+
+  std::set<int> kept;
+  int others = 0;
+  const std::vector<v1::RunEvent> left = store_->Events(name, 0, 10'000).value();
+  for (const v1::RunEvent& event : left) {
+    if (event.has_epoch()) {
+      kept.insert(event.epoch().epoch());
+    } else {
+      ++others;
+    }
+  }
+  EXPECT_LE(kept.size(), 1'000U);
+  EXPECT_GE(kept.size(), 990U);
+  EXPECT_TRUE(kept.contains(1) && kept.contains(1'234) && kept.contains(2'501));
+  int last = 0;
+  for (const int epoch : kept) {
+    EXPECT_LE(epoch - last, 3);
+    last = epoch;
+  }
+  EXPECT_EQ(others, 4);  // the note, and three states
+  EXPECT_EQ(store_->Get(name)->epochs_done(), 2'501);
+}
+
+TEST_F(RunStoreTest, RunsThatEndedAreToldByTheirTime) {
+  const std::string name = Add();
+  Add();
+  ASSERT_TRUE(store_->Move(name, v1::Run::STATE_CANCELLED).ok());
+
+  EXPECT_TRUE(store_->EndedBefore(clock_.Now())->empty());
+  EXPECT_THAT(*store_->EndedBefore(clock_.Now() + std::chrono::microseconds(1)), ElementsAre(name));
 }
 
 }  // namespace

@@ -58,10 +58,34 @@ class ScriptedWorker {
   ScriptedWorker& SaysResult() {
     v1::WorkerReport report;
     report.mutable_result()->set_best_epoch(2);
-    report.mutable_result()->set_model_version("models/points/versions/4");
     report.mutable_result()->set_weights_sha256("ab");
     report.mutable_result()->add_evaluations()->set_loss(0.25);
     return Says(report);
+  }
+
+  /// A result that is not to be published by itself.
+  ScriptedWorker& SaysResultKeptBack(const std::string& why) {
+    v1::WorkerReport report;
+    report.mutable_result()->set_weights_sha256("ab");
+    report.mutable_result()->set_kept_back(why);
+    return Says(report);
+  }
+
+  ScriptedWorker& SaysWaiting(const std::string& reason) {
+    v1::WorkerReport report;
+    report.set_waiting(reason);
+    return Says(report);
+  }
+
+  ScriptedWorker& GivesWay(const std::string& reason) {
+    v1::WorkerReport report;
+    report.set_gave_way(reason);
+    return Says(report).Does("exit 0");
+  }
+
+  /// Goes on once there is a file.
+  ScriptedWorker& Awaits(const std::string& path) {
+    return Does(fmt::format("while ! test -e '{}'; do sleep 0.01; done", path));
   }
 
   ScriptedWorker& Does(const std::string& line) {

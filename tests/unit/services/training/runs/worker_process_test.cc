@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,9 +68,32 @@ TEST_F(WorkerProcessTest, ReportsAreHandedOnAndTheLastOneIsKept) {
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_THAT(notes_, ElementsAre("one", "two"));
   ASSERT_TRUE(end->last.has_value());
-  EXPECT_EQ(end->last->result().model_version(), "models/points/versions/4");
+  EXPECT_EQ(end->last->result().weights_sha256(), "ab");
   EXPECT_EQ(end->process, "exited with code 0");
   EXPECT_EQ(end->signal, 0);
+}
+
+TEST_F(WorkerProcessTest, AWorkerThatGivesWayHasEndedWithThat) {
+  worker_.SaysNote("one").GivesWay("the data service does not answer");
+
+  const auto end = Run();
+
+  ASSERT_TRUE(end.ok()) << end.status();
+  ASSERT_TRUE(end->last.has_value());
+  EXPECT_EQ(end->last->gave_way(), "the data service does not answer");
+}
+
+// A password of the service's environment is nothing that a worker should be able to print.
+TEST_F(WorkerProcessTest, OnlyWhatAWorkerNeedsOfTheEnvironmentIsInherited) {
+  setenv("MILLRACE_TEST_PASSWORD", "secret", 1);
+  setenv("TZ", "UTC", 1);
+  worker_.Does("test -z \"$MILLRACE_TEST_PASSWORD\" || exit 7");
+  worker_.Does("test \"$TZ\" = UTC || exit 8");
+  worker_.Does("test -n \"$PATH\" || exit 9");
+
+  EXPECT_EQ(Run()->process, "exited with code 0");
+  unsetenv("MILLRACE_TEST_PASSWORD");
+  unsetenv("TZ");
 }
 
 TEST_F(WorkerProcessTest, TheTaskArrivesLengthDelimited) {

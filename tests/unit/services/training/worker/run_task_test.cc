@@ -1,5 +1,6 @@
 #include "services/training/worker/run_task.h"
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -15,12 +16,12 @@
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
 #include "common/storage/sha256.h"
+#include "services/training/publish/trained_files.h"
 #include "services/training/train/spec.h"
 #include "services/training/worker/checkpoint.h"
 #include "tests/unit/common/storage/temporary_folder.h"
 #include "tests/unit/services/training/example_data_service.h"
 #include "tests/unit/services/training/fails.h"
-#include "tests/unit/services/training/recording_serving_service.h"
 #include "tests/unit/services/training/whole_file.h"
 
 namespace millrace::training {
@@ -45,6 +46,7 @@ std::string FiguresOf(model::v1::EpochMetrics metrics) {
 struct Ledger {
   std::vector<std::string> epochs;  // figures
   std::vector<std::string> notes;
+  std::vector<std::string> waits;
   std::int64_t checkpoint_step = 0;  // of the last one
 
   // Called after each report; an error is the end of the service.
@@ -60,6 +62,8 @@ struct Ledger {
       epochs.push_back(FiguresOf(report.epoch()));
     } else if (!is_lost && report.has_note()) {
       notes.push_back(report.note());
+    } else if (!is_lost && report.has_waiting()) {
+      waits.push_back(report.waiting());
     } else if (!is_lost && report.has_checkpoint()) {
       checkpoint_step = report.checkpoint().step();
     }
@@ -71,7 +75,6 @@ class RunTaskTest : public testing::Test {
  protected:
   RunTaskTest()
       : data_server_(rpc::Server::Start({}, {&data_}).value()),
-        serving_server_(rpc::Server::Start({}, {&serving_}).value()),
         task_(TaskIn(folder_.path())) {}
 
   // Ten steps an epoch, the last of 6 examples; dropout, momentum and early stopping: all that a
@@ -90,7 +93,6 @@ class RunTaskTest : public testing::Test {
         task.mutable_spec()));
     FillDefaults(*task.mutable_spec());
     task.set_data_address("127.0.0.1:" + std::to_string(data_server_->port()));
-    task.set_serving_address("127.0.0.1:" + std::to_string(serving_server_->port()));
     task.set_folder(folder);
     task.set_request_id("trace-7");
     task.mutable_create_time()->set_seconds(1'700'000'000);
@@ -99,10 +101,16 @@ class RunTaskTest : public testing::Test {
 
   absl::StatusOr<v1::WorkerResult> Execute(Ledger& ledger) {
     task_.set_epochs_done(static_cast<int>(ledger.epochs.size()));
-    return RunTask(
+    const auto last = RunTask(
         task_,
         [&](const v1::WorkerReport& report) { return ledger.Take(report); },
-        stop_.get_token());
+        stop_.get_token(),
+        patience_);
+    if (!last.ok()) {
+      return last.status();
+    }
+    gave_way_ = last->gave_way();
+    return last->result();
   }
 
   absl::StatusOr<v1::WorkerResult> Execute() { return Execute(ledger_); }
@@ -118,12 +126,12 @@ class RunTaskTest : public testing::Test {
     const storage::TemporaryFolder folder;
     v1::WorkerTask task = TaskIn(folder.path());
     Ledger ledger;
-    const auto result =
+    const auto last =
         RunTask(task, [&](const v1::WorkerReport& report) { return ledger.Take(report); }, {});
-    EXPECT_TRUE(result.ok()) << result.status();
-    return {.result = result.value_or(v1::WorkerResult()),
+    EXPECT_TRUE(last.ok()) << last.status();
+    return {.result = last.value_or(v1::WorkerReport()).result(),
             .epochs = ledger.epochs,
-            .bundle = serving_.bundles().back()};
+            .bundle = ReadAll(folder.path() + "/bundle")};
   }
 
   // The service is gone when epoch `epoch` has come.
@@ -139,18 +147,23 @@ class RunTaskTest : public testing::Test {
     const Undisturbed expected = ExecuteUndisturbed();
     EXPECT_EQ(result->SerializeAsString(), expected.result.SerializeAsString());
     EXPECT_EQ(ledger_.epochs, expected.epochs);
-    // The same bytes: the second upload made no second version.
-    EXPECT_THAT(serving_.bundles(), ElementsAre(expected.bundle));
+    // The same bytes: publishing them once more makes no second version.
+    EXPECT_EQ(Bundle(), expected.bundle);
+    EXPECT_TRUE(OpenTrained(storage::PosixFileSystem(), folder_.path()).ok());
   }
+
+  [[nodiscard]] std::string Bundle() const { return ReadAll(folder_.path() + "/bundle"); }
 
   [[nodiscard]] std::string Newest() const { return folder_.path() + "/checkpoint"; }
 
   storage::TemporaryFolder folder_;
   ExampleDataService data_;
-  RecordingServingService serving_;
   std::unique_ptr<rpc::Server> data_server_;
-  std::unique_ptr<rpc::Server> serving_server_;
   v1::WorkerTask task_;
+  Patience::Options patience_{
+      .waits = {.first = std::chrono::milliseconds(1), .longest = std::chrono::milliseconds(2)},
+      .limit = std::chrono::hours(1)};
+  std::string gave_way_;
   Ledger ledger_;
   std::stop_source stop_;
 };
@@ -247,18 +260,100 @@ TEST_F(RunTaskTest, EpochsThatWereLostOnTheirWayAreReportedOnceMore) {
   EXPECT_THAT(ledger_.notes, Contains("resumed at epoch 8, step 70"));
 }
 
-// The service is killed between the answer of serving and its own commit.
-TEST_F(RunTaskTest, PublishingOnceMoreMakesNoSecondVersion) {
+// The service is killed between the result and its own commit.
+TEST_F(RunTaskTest, ATaskThatWasDoneIsDoneAgainWithTheSameBytes) {
   const auto first = Execute();
   ASSERT_TRUE(first.ok()) << first.status();
+  const std::string bundle = Bundle();
 
   const auto second = Execute();
 
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_EQ(second->SerializeAsString(), first->SerializeAsString());
-  EXPECT_EQ(serving_.upload_count(), 2);
-  EXPECT_EQ(serving_.bundles().size(), 1U);
+  EXPECT_EQ(Bundle(), bundle);
   EXPECT_EQ(ledger_.epochs.size(), static_cast<std::size_t>(kEpochs));
+}
+
+TEST_F(RunTaskTest, DataThatComesLateIsWaitedForAndTold) {
+  EndAfter(5);
+  EXPECT_FALSE(Execute().ok());
+  ledger_.after = {};
+  int refusals = 4;
+  data_.before_answer = [&] {
+    return refusals-- > 0 ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting")
+                          : grpc::Status::OK;
+  };
+
+  ExpectAsUndisturbed(Execute());
+
+  EXPECT_THAT(ledger_.waits, ElementsAre("", "the data service does not answer", ""));
+}
+
+TEST_F(RunTaskTest, ATaskThatHasWaitedLongEnoughGivesWayAndKeepsItsCheckpoint) {
+  EndAfter(5);
+  EXPECT_FALSE(Execute().ok());
+  ledger_.after = {};
+  data_.before_answer = [] { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting"); };
+  patience_.limit = std::chrono::milliseconds(5);
+
+  EXPECT_TRUE(Execute().ok());
+
+  EXPECT_EQ(gave_way_, "the data service does not answer");
+  data_.before_answer = {};
+  ExpectAsUndisturbed(Execute());
+  EXPECT_THAT(ledger_.notes, Contains("resumed at epoch 5, step 40"));
+}
+
+// A folder in the place of the unfinished file lets nothing be written there.
+TEST_F(RunTaskTest, ABundleThatCannotBeWrittenIsWaitedFor) {
+  const std::string obstacle = folder_.path() + "/bundle.tmp";
+  std::filesystem::create_directory(obstacle);
+  ledger_.after = [&](const v1::WorkerReport& report) {
+    if (!report.waiting().empty()) {
+      std::filesystem::remove(obstacle);
+    }
+    return absl::OkStatus();
+  };
+
+  ExpectAsUndisturbed(Execute());
+
+  EXPECT_THAT(ledger_.waits,
+              ElementsAre("", "the disk of the training service cannot be written", ""));
+}
+
+TEST_F(RunTaskTest, EveryEvaluationStandsBesideAConstantAnswer) {
+  const auto result = Execute();
+
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(result->evaluations_size(), 2);
+  for (const model::v1::Evaluation& evaluation : result->evaluations()) {
+    ASSERT_EQ(evaluation.baselines_size(), 1);
+    EXPECT_EQ(evaluation.baselines(0).name(), "constant");
+    EXPECT_GT(evaluation.baselines(0).loss(), 0.5);
+    EXPECT_TRUE(evaluation.baselines(0).has_accuracy());
+  }
+}
+
+// A rate at which nothing is learned but which throws the weights far away. 16 examples say little,
+// 40 say it.
+TEST_F(RunTaskTest, WhatIsWorseThanAConstantAnswerIsKeptBackWhereExamplesSaySo) {
+  task_.mutable_spec()->mutable_optimizer()->mutable_sgd()->set_learning_rate(10);
+  task_.mutable_spec()->set_epochs(1);
+  task_.mutable_spec()->mutable_early_stopping()->set_patience(1);
+  auto result = Execute();
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_GT(result->evaluations(0).loss(), result->evaluations(0).baselines(0).loss());
+  EXPECT_EQ(result->kept_back(), "");
+  EXPECT_THAT(ledger_.notes, Contains(HasSubstr("of 16 examples that says little")));
+
+  data_.set_validation_count(40);
+  ledger_ = Ledger();
+  result = Execute();
+
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->kept_back(), HasSubstr("on validation its loss"));
+  EXPECT_THAT(result->kept_back(), HasSubstr("`millrace run publish r1-ab` publishes it all the"));
+  EXPECT_THAT(Bundle(), Not(IsEmpty()));
 }
 
 TEST_F(RunTaskTest, ADamagedCheckpointCostsOnlyWhatCameAfterTheOneBefore) {
@@ -334,7 +429,6 @@ TEST_F(RunTaskTest, CallsCarryTheRequestId) {
   ASSERT_TRUE(Execute().ok());
 
   EXPECT_EQ(seen, "trace-7");
-  EXPECT_EQ(serving_.request_id(), "trace-7");
 }
 
 TEST_F(RunTaskTest, ATokenFileThatIsNotThereEndsTheTask) {
