@@ -65,7 +65,14 @@ InferenceService::InferenceService(const ServedModels& models,
       rows_max_(rows_max),
       infer_calls_(metrics, kModelInfer, /*changes=*/false),
       infer_messages_(infer_calls_) {
-  SetMessageAllocatorFor_ModelInfer(&infer_messages_);
+  MarkMethodCallback(inference::ModelInferRequest::descriptor()
+                         ->file()
+                         ->service(0)
+                         ->FindMethodByName("ModelInfer")
+                         ->index(),
+                     infer_messages_.Handler([this](auto* context, auto* request, auto* response) {
+                       return ModelInfer(context, request, response);
+                     }));
 }
 
 grpc::ServerUnaryReactor* InferenceService::ServerLive(

@@ -121,7 +121,9 @@ void Serve(const std::string& folder, int tell, int until) {
   PredictEcho predict_echo;
   InferEcho infer_echo;
   Record(**service, predict_echo, infer_echo);
-  const auto echo = rpc::Server::Start({}, {&predict_echo, &infer_echo});
+  const auto echo = rpc::Server::Start(
+      {.counted_by_handlers = {ServingService::kPredict, InferenceService::kModelInfer}},
+      {&predict_echo, &infer_echo});
   CHECK(echo.ok());
   const Ports ports = {.service = (*service)->port(), .echo = (*echo)->port()};
   CHECK(write(tell, &ports, sizeof ports) == sizeof ports);
