@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 
 #include "common/status/status.h"
+#include "common/status/unprintable.h"
 
 namespace millrace::cli {
 
@@ -46,16 +47,6 @@ std::string_view UsualFix(absl::StatusCode code) {
     default:
       return "try again; the service's log has more";
   }
-}
-
-// The length of the control character at the front of `text`, 0 when there is none.
-std::size_t ControlBytes(std::string_view text) {
-  const auto byte = [&text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  if (byte(0) < 0x20 || byte(0) == 0x7f) {
-    return 1;
-  }
-  // U+0080 to U+009F, which steer some terminals too.
-  return byte(0) == 0xc2 && text.size() > 1 && byte(1) >= 0x80 && byte(1) < 0xa0 ? 2 : 0;
 }
 
 }  // namespace
@@ -123,7 +114,7 @@ std::string Printable(std::string_view text, bool keep_lines) {
   shown.reserve(text.size());
   while (!text.empty()) {
     const bool stays = keep_lines && text[0] == '\n';
-    const std::size_t control = stays ? 0 : ControlBytes(text);
+    const std::size_t control = stays ? 0 : UnprintableBytes(text);
     for (std::size_t i = 0; i < control; ++i) {
       shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
     }

@@ -38,8 +38,9 @@ std::string Describe(const absl::Status& status,
 /// What to do about an error: its own fix, or one by its code alone.
 std::string FixFor(const absl::Status& status);
 
-/// `text` with the bytes of control characters (U+0000 to U+001F, U+007F to U+009F) as \xNN, so
-/// that no cell or message can steer a terminal. Line feeds stay when `keep_lines`.
+/// `text` with the bytes of controls and marks of direction (unprintable.h) as \xNN, so that no
+/// cell or message can steer a terminal or show itself as another. Line feeds stay when
+/// `keep_lines`.
 std::string Printable(std::string_view text, bool keep_lines = false);
 
 }  // namespace millrace::cli

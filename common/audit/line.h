@@ -17,7 +17,7 @@ struct Change {
   std::string request_id;  // empty when the call had none
   std::string method;      // "millrace.data.v1.DataService/DeleteDataset"
   std::string resource;    // "datasets/iris/versions/3"
-  std::string outcome;     // "OK", or the code and message of the error
+  std::string outcome;     // "OK", or the code of the error
 };
 
 /// Where a line stands in the chain: lines so far, and the digest of the last one.

@@ -19,6 +19,7 @@
 #include "common/rpc/self_probe.h"
 #include "common/rpc/server.h"
 #include "common/state/actions.h"
+#include "common/status/hidden_folder.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics_server.h"
@@ -79,6 +80,7 @@ absl::Status Run(const Definition& definition) {
 }  // namespace
 
 absl::Status Serve(const Settings& settings, const Served& served) {
+  HideFolder(settings.folder);
   StatusService status_service(served.name, SystemClock());
   std::vector<grpc::Service*> services = served.services;
   services.push_back(&status_service);
@@ -98,7 +100,9 @@ absl::Status Serve(const Settings& settings, const Served& served) {
                          services));
   const std::string bound =
       fmt::format("{}:{}", settings.address.substr(0, settings.address.rfind(':')), server->port());
-  ASSIGN_OR_RETURN(auto probe, rpc::SelfProbe::Start(bound, settings.tls));
+  ASSIGN_OR_RETURN(auto probe, rpc::SelfProbe::Start(bound, settings.tls, {.refused = [&server] {
+                                                       return server->refused_connections();
+                                                     }}));
   RETURN_IF_ERROR(rpc::WritePortFile(settings.port_file, server->port()));
   log::Info("serves",
             {{"address", bound},

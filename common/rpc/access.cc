@@ -1,10 +1,15 @@
 #include "common/rpc/access.h"
 
+#include <mutex>
 #include <set>
 #include <utility>
 
+#include <absl/strings/match.h>
 #include <google/protobuf/descriptor.h>
+#include <grpcpp/generic/async_generic_service.h>
 
+#include "common/rpc/method_name.h"
+#include "common/rpc/request_id.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 
@@ -15,7 +20,7 @@ namespace {
 using security::Permission;
 using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
-constexpr std::string_view kScheme = "Bearer ";
+constexpr absl::string_view kScheme = "bearer ";  // in any case: RFC 9110, 11.1
 constexpr const char* kUriProperty = "peer_uri";
 constexpr const char* kDnsProperty = "peer_dns";
 
@@ -44,7 +49,8 @@ absl::StatusOr<security::Credentials> CredentialsOf(const Metadata& metadata,
   const auto [begin, end] = metadata.equal_range("authorization");
   if (begin != end) {
     const std::string_view value = View(begin->second);
-    if (std::next(begin) != end || value.substr(0, kScheme.size()) != kScheme) {
+    if (std::next(begin) != end ||
+        !absl::StartsWithIgnoreCase({value.data(), value.size()}, kScheme)) {
       return absl::UnauthenticatedError(
           "there must be one 'authorization' and it must be 'Bearer TOKEN'");
     }
@@ -60,18 +66,44 @@ absl::StatusOr<security::Credentials> CredentialsOf(const Metadata& metadata,
   return credentials;
 }
 
+// A call's context that remembers who made it.
+class NamedContext final : public grpc::CallbackServerContext {
+ public:
+  explicit NamedContext(const security::AccessFile& access) : access_(access) {}
+
+  const std::string& Caller() const {
+    std::call_once(asked_, [this] {
+      const std::shared_ptr<const grpc::AuthContext> connection = auth_context();
+      const auto credentials = CredentialsOf(client_metadata(), connection.get());
+      const absl::StatusOr<security::Caller> caller =
+          credentials.ok() ? access_.Find(*credentials) : credentials.status();
+      caller_ = caller.ok() ? caller->name : "revoked";
+    });
+    return caller_;
+  }
+
+ private:
+  const security::AccessFile& access_;
+  mutable std::once_flag asked_;
+  mutable std::string caller_;
+};
+
+// gRPC gives what comes from here back to Release().
 class Contexts final : public grpc::ContextAllocator {
  public:
   explicit Contexts(std::shared_ptr<const security::AccessFile> access)
       : access_(std::move(access)) {}
 
   grpc::CallbackServerContext* NewCallbackServerContext() override {
-    return new grpc::CallbackServerContext;  // gRPC gives it back to Release()
+    return new NamedContext(*access_);
+  }
+
+  // gRPC would make its own, and give that back as well.
+  grpc::GenericCallbackServerContext* NewGenericCallbackServerContext() override {
+    return new grpc::GenericCallbackServerContext;
   }
 
   void Release(grpc::CallbackServerContext* context) override { delete context; }
-
-  [[nodiscard]] const security::AccessFile& access() const { return *access_; }
 
  private:
   const std::shared_ptr<const security::AccessFile> access_;
@@ -121,25 +153,28 @@ absl::Status CheckPermissions(const std::vector<std::string>& services,
   return absl::OkStatus();
 }
 
-Gate::Gate(std::shared_ptr<const security::AccessFile> access, Permissions permissions)
+Gate::Gate(std::shared_ptr<const security::AccessFile> access,
+           Permissions permissions,
+           std::function<void(const Denial&)> denied)
     : access_(std::move(access)),
-      permissions_(Merge({OwnPermissions(), std::move(permissions)})) {}
+      permissions_(Merge({OwnPermissions(), std::move(permissions)})),
+      denied_(std::move(denied)) {}
 
 absl::Status Gate::Decide(const InputMetadata& metadata,
-                          const grpc::AuthContext& connection) const {
+                          const grpc::AuthContext& connection,
+                          Denial& denial) const {
   const auto path = metadata.find(":path");
-  const std::string_view method =
-      path == metadata.end() || path->second.empty() ? "" : View(path->second).substr(1);
+  const std::string_view method = path == metadata.end() ? "" : MethodOf(View(path->second));
+  denial.method = method;
   const auto needed = permissions_.find(method);
   if (needed != permissions_.end() && needed->second == Permission::kAnyone) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const security::Credentials credentials, CredentialsOf(metadata, &connection));
   ASSIGN_OR_RETURN(const security::Caller caller, access_->Find(credentials));
-  if (needed == permissions_.end()) {
-    return absl::UnimplementedError("there is no such method");
-  }
-  if (caller.permission < needed->second) {
+  // What is not there may be asked for by anyone who is known: unknown_methods.h says what is.
+  if (needed != permissions_.end() && caller.permission < needed->second) {
+    denial.caller = caller.name;
     return absl::PermissionDeniedError(fmt::format("{} needs the role {}, and {} has the role {}",
                                                    method,
                                                    ToString(needed->second),
@@ -153,7 +188,17 @@ grpc::Status Gate::Process(const InputMetadata& metadata,
                            grpc::AuthContext* connection,
                            OutputMetadata* /*consumed*/,
                            OutputMetadata* /*response*/) {
-  return ToGrpcStatus(Decide(metadata, *connection));
+  Denial denial;
+  grpc::Status status = ToGrpcStatus(Decide(metadata, *connection, denial));
+  if (!status.ok() && denied_) {
+    denial.code = status.error_code();
+    if (const auto id = metadata.find(kRequestIdKey);
+        id != metadata.end() && IsRequestId(View(id->second))) {
+      denial.request_id = View(id->second);
+    }
+    denied_(denial);
+  }
+  return status;
 }
 
 std::unique_ptr<grpc::ContextAllocator> ContextsWith(
@@ -162,16 +207,11 @@ std::unique_ptr<grpc::ContextAllocator> ContextsWith(
 }
 
 std::string Caller(const grpc::CallbackServerContext& context) {
+  if (const auto* const named = dynamic_cast<const NamedContext*>(&context); named != nullptr) {
+    return named->Caller();
+  }
   const std::shared_ptr<const grpc::AuthContext> connection = context.auth_context();
   const auto credentials = CredentialsOf(context.client_metadata(), connection.get());
-  const auto* const contexts = dynamic_cast<const Contexts*>(context.context_allocator());
-  if (contexts != nullptr) {
-    if (!credentials.ok()) {
-      return "revoked";
-    }
-    const auto caller = contexts->access().Find(*credentials);
-    return caller.ok() ? caller->name : "revoked";
-  }
   if (credentials.ok() && !credentials->certificate_names.empty()) {
     return std::string(credentials->certificate_names.front());
   }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,13 +32,24 @@ bool Changes(const Permissions& permissions, std::string_view method);
 absl::Status CheckPermissions(const std::vector<std::string>& services,
                               const Permissions& permissions);
 
+/// A call that was refused: by whom it was made, as far as that is known, and why.
+struct Denial {
+  std::string_view method;
+  grpc::StatusCode code = grpc::StatusCode::UNAUTHENTICATED;
+  std::string caller;      // empty: nobody who is known
+  std::string request_id;  // empty: none
+};
+
 /// Decides about a call before its handler is asked. Health is for anyone, reflection for readers,
-/// everything else as the table says; what is in no table is refused. Keeps nothing about a call: a
-/// connection's AuthContext is shared by all its calls, and so by all who share the connection.
-/// Thread-safe.
+/// everything else as the table says, and a method that is not there for whoever is known. Keeps
+/// nothing about a call: a connection's AuthContext is shared by all its calls, and so by all who
+/// share the connection. Thread-safe.
 class Gate final : public grpc::AuthMetadataProcessor {
  public:
-  Gate(std::shared_ptr<const security::AccessFile> access, Permissions permissions);
+  /// `denied`, which may be empty, hears of each call that is refused.
+  Gate(std::shared_ptr<const security::AccessFile> access,
+       Permissions permissions,
+       std::function<void(const Denial&)> denied);
 
   /// A decision takes about a microsecond, a hop to another thread ten times that.
   [[nodiscard]] bool IsBlocking() const override { return false; }
@@ -49,11 +61,13 @@ class Gate final : public grpc::AuthMetadataProcessor {
                        OutputMetadata* response) override;
 
  private:
-  [[nodiscard]] absl::Status Decide(const InputMetadata& metadata,
-                                    const grpc::AuthContext& connection) const;
+  absl::Status Decide(const InputMetadata& metadata,
+                      const grpc::AuthContext& connection,
+                      Denial& denial) const;
 
   const std::shared_ptr<const security::AccessFile> access_;
   const Permissions permissions_;
+  const std::function<void(const Denial&)> denied_;
 };
 
 /// Lets Caller() find the access list of the server that a call came to.
@@ -62,7 +76,8 @@ std::unique_ptr<grpc::ContextAllocator> ContextsWith(
 
 /// Who makes this call, for the audit log: the name in the server's access list; without a list the
 /// URI, else the DNS name in the client's certificate; else "anonymous". Found anew from what the
-/// call itself brought. When the list lost the caller since the call began: "revoked".
+/// call itself brought, when this is first asked: a name stays that of who began the call, whatever
+/// the list says later. When the list lost the caller before that: "revoked".
 std::string Caller(const grpc::CallbackServerContext& context);
 
 }  // namespace millrace::rpc

@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 
+#include "common/rpc/method_name.h"
 #include "common/rpc/request_id.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
@@ -27,11 +27,9 @@ const Message* MessageAt(const void* address) {
   return static_cast<const Message*>(address);
 }
 
+// Never the message, which may hold what a user sent: the log is kept for ever.
 std::string OutcomeOf(const grpc::Status& status) {
-  return status.ok() ? "OK"
-                     : fmt::format("{}: {}",
-                                   absl::StatusCodeToString(FromGrpcStatus(status).code()),
-                                   status.error_message());
+  return absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()));
 }
 
 // One call that is to change something.
@@ -41,11 +39,13 @@ class AuditInterceptor final : public grpc::experimental::Interceptor {
       : audit_(audit),
         // Every service here is a callback service, and so its calls have this context.
         context_(static_cast<const grpc::CallbackServerContext&>(*info.server_context())) {
-    change_.method = info.method();
-    change_.method.erase(0, change_.method.find_first_not_of('/'));
+    change_.method = MethodOf(info.method());
   }
 
   void Intercept(InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      change_.caller = Caller(context_);  // now: the access list may forget who began this
+    }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_MESSAGE) &&
         methods->GetRecvMessage() != nullptr && change_.resource.empty()) {
       change_.resource = ResourceOf(*MessageAt(methods->GetRecvMessage()));
@@ -59,7 +59,6 @@ class AuditInterceptor final : public grpc::experimental::Interceptor {
       methods->Proceed();
       return;
     }
-    change_.caller = Caller(context_);
     change_.request_id = RequestId(context_);
     change_.outcome = OutcomeOf(methods->GetSendStatus());
     audit_.Append(std::move(change_), [methods](const absl::Status& written) {
@@ -86,10 +85,7 @@ class Factory final : public grpc::experimental::ServerInterceptorFactoryInterfa
   // None for a method that only asks.
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* info) override {
-    const std::string_view path = info->method();
-    return audit_.Changes(path.substr(path.starts_with('/') ? 1 : 0))
-               ? new AuditInterceptor(audit_, *info)
-               : nullptr;
+    return audit_.Changes(MethodOf(info->method())) ? new AuditInterceptor(audit_, *info) : nullptr;
   }
 
  private:

@@ -121,7 +121,9 @@ void CallMeter::Identify(const grpc::CallbackServerContext& context) {
 }
 
 void CallMeter::EndsWith(grpc::StatusCode code, const grpc::CallbackServerContext& context) {
-  code_ = code;
+  // gRPC's own Watch says UNKNOWN when its client has gone.
+  code_ = code == grpc::StatusCode::UNKNOWN && context.IsCancelled() ? grpc::StatusCode::CANCELLED
+                                                                     : code;
   if (request_id_.empty() && (code != grpc::StatusCode::OK || log::DebugIsOn())) {
     request_id_ = RequestId(context);
   }

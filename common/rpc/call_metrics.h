@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include <grpcpp/grpcpp.h>
 #include <prometheus/counter.h>
@@ -74,7 +75,11 @@ class CallMeter {
   /// The call's metadata have come. Only needed where a call may end without EndsWith().
   void Identify(const grpc::CallbackServerContext& context);
 
-  /// Before the call ends with `code`. `context` is the call's.
+  /// The same, where the caller's request id is known.
+  void Identify(std::string request_id) { request_id_ = std::move(request_id); }
+
+  /// Before the call ends with `code`. `context` is the call's. A call that was cancelled and of
+  /// which nothing else is known counts as CANCELLED.
   void EndsWith(grpc::StatusCode code, const grpc::CallbackServerContext& context);
 
   [[nodiscard]] grpc::StatusCode code() const { return code_; }

@@ -4,6 +4,8 @@
 
 #include <google/protobuf/message.h>
 
+#include "common/rpc/method_name.h"
+
 namespace millrace::rpc {
 
 namespace {
@@ -60,7 +62,7 @@ class Factory final : public grpc::experimental::ServerInterceptorFactoryInterfa
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* info) override {
     const std::string_view path = info->method();
-    CallMetrics* const metrics = observer_.Find(path.substr(path.starts_with('/') ? 1 : 0));
+    CallMetrics* const metrics = observer_.Find(MethodOf(path));
     if (metrics == nullptr) {
       return nullptr;
     }
@@ -78,9 +80,11 @@ class Factory final : public grpc::experimental::ServerInterceptorFactoryInterfa
 }  // namespace
 
 CallObserver::CallObserver(prometheus::Registry& registry,
+                           const std::vector<std::string>* const& services,
                            Permissions permissions,
                            std::set<std::string, std::less<>> passed_over)
     : registry_(registry),
+      services_(services),
       permissions_(std::move(permissions)),
       passed_over_(std::move(passed_over)) {}
 
@@ -95,6 +99,9 @@ CallMetrics* CallObserver::Find(std::string_view method) {
   const std::lock_guard lock(mutex_);
   auto found = methods_.find(method);
   if (found == methods_.end()) {
+    if (!IsMethod(*services_, method)) {
+      return nullptr;  // a name that a caller made up
+    }
     const std::string name(method);
     found =
         methods_

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/support/server_interceptor.h>
@@ -24,9 +25,11 @@ namespace millrace::rpc {
 /// passed over here. Thread-safe.
 class CallObserver {
  public:
-  /// `permissions` tell which methods change something; methods of `passed_over` are not observed.
+  /// `services` are the server's, set before the first call; methods that they do not have, and
+  /// those of `passed_over`, are not observed. `permissions` tell which methods change something.
   /// `registry` must outlive the observer, and the observer the server.
   CallObserver(prometheus::Registry& registry,
+               const std::vector<std::string>* const& services,
                Permissions permissions,
                std::set<std::string, std::less<>> passed_over);
 
@@ -38,6 +41,7 @@ class CallObserver {
 
  private:
   prometheus::Registry& registry_;
+  const std::vector<std::string>* const& services_;
   const Permissions permissions_;
   const std::set<std::string, std::less<>> passed_over_;
   std::mutex mutex_;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/rpc/caught.h"
 #include "common/status/check.h"
 #include "common/status/status.h"
 
@@ -27,7 +28,11 @@ struct Pool::State {
       std::function<void()> work = std::move(queue.front());
       queue.pop_front();
       lock.unlock();
-      work();
+      try {
+        work();
+      } catch (...) {  // of what did not catch its own: nobody may be waiting for the answer
+        StatusOfException().IgnoreError();  // logged there
+      }
       work = nullptr;  // what it holds is gone before load() says so
       load.fetch_sub(1, std::memory_order_release);
     }

@@ -11,7 +11,7 @@
 namespace millrace::rpc {
 
 /// Runs submitted work on a fixed number of threads, first come first served. Bounded: a full queue
-/// refuses at once. Thread-safe.
+/// refuses at once. An exception ends the work that threw it and no other. Thread-safe.
 class Pool {
  public:
   /// `queue_max` counts work that waits, not what runs.

@@ -8,6 +8,7 @@
 #include <absl/status/statusor.h>
 #include <grpcpp/grpcpp.h>
 
+#include "common/rpc/caught.h"
 #include "common/rpc/pool.h"
 #include "common/status/grpc_status.h"
 
@@ -33,8 +34,9 @@ grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext& context,
   return Reply(context, status);
 }
 
-/// Ends a unary call from `pool` with what `work` gives, an absl::StatusOr<Message>, or at once
-/// with the pool's refusal. `response` and what `work` refers to must outlive the call.
+/// Ends a unary call from `pool` with what `work` gives, an absl::StatusOr<Message>, or throws (see
+/// caught.h), or at once with the pool's refusal. `response` and what `work` refers to must outlive
+/// the call.
 template <typename Message, typename Work>
 grpc::ServerUnaryReactor* ReplyFrom(Pool& pool,
                                     grpc::CallbackServerContext& context,
@@ -43,12 +45,13 @@ grpc::ServerUnaryReactor* ReplyFrom(Pool& pool,
   // Asked for once: gRPC makes a new reactor at every call of DefaultReactor().
   grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
   const absl::Status refused = pool.Submit([reactor, &response, work = std::move(work)] {
-    absl::StatusOr<Message> result = work();
-    const grpc::Status status = ToGrpcStatus(result.status());
-    if (result.ok()) {
-      response = *std::move(result);
-    }
-    reactor->Finish(status);
+    reactor->Finish(ToGrpcStatus(Caught([&response, &work]() -> absl::Status {
+      absl::StatusOr<Message> result = work();
+      if (result.ok()) {
+        response = *std::move(result);
+      }
+      return result.status();
+    })));
   });
   if (!refused.ok()) {
     reactor->Finish(ToGrpcStatus(refused));

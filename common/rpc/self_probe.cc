@@ -3,6 +3,9 @@
 #include <cstdlib>
 #include <utility>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "common/rpc/address.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
@@ -32,6 +35,15 @@ absl::StatusOr<bool> AskHealth(const std::string& target,
   ::grpc::health::v1::HealthCheckResponse response;
   RETURN_IF_ERROR(FromGrpcStatus(stub->Check(&context, {}, &response)));
   return response.status() == ::grpc::health::v1::HealthCheckResponse::SERVING;
+}
+
+bool HasDescriptor() {
+  const int descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    return false;
+  }
+  close(descriptor);
+  return true;
 }
 
 }  // namespace
@@ -65,13 +77,19 @@ SelfProbe::~SelfProbe() {
 void SelfProbe::Watch() {
   int failures = 0;
   while (Pause()) {
+    const std::int64_t refused = Refused();
     const absl::Status status = Ask();
-    failures = status.ok() ? 0 : failures + 1;
+    const bool busy = !HasDescriptor() || Refused() != refused;
+    failures = status.ok() || busy ? 0 : failures + 1;
     if (failures == options_.failures_max) {
       options_.give_up(status);
       return;
     }
   }
+}
+
+std::int64_t SelfProbe::Refused() const {
+  return options_.refused ? options_.refused() : 0;
 }
 
 // Whether to go on.

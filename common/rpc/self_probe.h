@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -33,14 +34,19 @@ struct SelfProbeOptions {
   std::chrono::milliseconds timeout{2'000};
   int failures_max = 3;  // in a row
 
+  /// How many connections the server has refused so far. One that refuses some while it is asked is
+  /// busy and not dead, so that a failure then is not counted. Empty: it never does.
+  std::function<std::int64_t()> refused = {};
+
   /// What to do then; called once, on the probe's thread. Empty: log and end the process at once,
   /// so that whoever supervises it starts a new one.
   std::function<void(const absl::Status& last)> give_up = {};
 };
 
-/// Asks grpc.health.v1 of this process again and again, each time over a new connection. gRPC 1.51
-/// can lose its listener for good when descriptors run out (CVE-2023-4785): the process is alive,
-/// the port is open, and nobody is answered. Only a call from outside the server can see that.
+/// Asks grpc.health.v1 of this process again and again, each time over a new connection: a process
+/// can be alive and its port open while nobody is answered, which only a call from outside the
+/// server can see. It does not count that this process has no descriptor left to ask with: ending
+/// it would end the calls that go on, and whoever took them would take them again.
 class SelfProbe {
  public:
   /// `address` is where the server listens, and `tls` what it listens with; see ProbeSelf().
@@ -56,6 +62,7 @@ class SelfProbe {
 
   void Watch();
   [[nodiscard]] absl::Status Ask() const;
+  [[nodiscard]] std::int64_t Refused() const;
   bool Pause();
 
   const std::string target_;

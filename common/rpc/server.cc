@@ -18,8 +18,13 @@
 #include "common/rpc/address.h"
 #include "common/rpc/call_audit.h"
 #include "common/rpc/call_observer.h"
+#include "common/rpc/denied_calls.h"
+#include "common/rpc/listener.h"
+#include "common/rpc/parse_check.h"
+#include "common/rpc/peer_slots.h"
 #include "common/rpc/reflection.h"
 #include "common/rpc/transport.h"
+#include "common/rpc/unknown_methods.h"
 #include "common/status/status.h"
 
 namespace millrace::rpc {
@@ -31,12 +36,19 @@ namespace {
 // on disk by then, so the process may end instead.
 constexpr std::chrono::seconds kIgnoredCancelMax{10};
 
-// Pings of clients (channel.cc sends one a minute) more often than this are an attack.
-constexpr int kPingIntervalMsMin = 20'000;
-
 // A peer that is gone is noticed after both.
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
+
+// Addresses that are told apart when calls of theirs are denied, and the rest together.
+constexpr std::size_t kGates = 33;
+
+using Experimental = grpc::ServerBuilder::experimental_type;
+
+ConnectionLimits LimitsOf(const config::v1::ServerLimits& limits) {
+  return FittingDescriptors(
+      {.all = limits.connections_max(), .of_address = limits.connections_of_address_max()});
+}
 
 absl::Status CheckAddress(const ServerOptions& options) {
   const std::string host = HostOf(options.address);
@@ -100,6 +112,16 @@ int Milliseconds(std::int64_t seconds) {
   return static_cast<int>(seconds * 1'000);
 }
 
+void SetKeepalive(const ServerOptions& options, grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // Without this, two hours would be the least interval of a client that has no call.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             static_cast<int>(options.ping_interval_min.count()));
+}
+
 void SetLimits(const config::v1::ServerLimits& limits, grpc::ServerBuilder& builder) {
   grpc::ResourceQuota quota("server");
   quota.Resize(static_cast<std::size_t>(limits.memory_bytes_max()));
@@ -120,13 +142,8 @@ void SetLimits(const config::v1::ServerLimits& limits, grpc::ServerBuilder& buil
                              Milliseconds(limits.connection_age_seconds_max()));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
                              Milliseconds(limits.connection_grace_seconds_max()));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                             kPingIntervalMsMin);
-  // Else a second server would share the port and take half of the connections.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE,
+                             static_cast<int>(limits.metadata_bytes_max()));
 }
 
 // Ends the process when destroyed later than `limit` after its creation: see kIgnoredCancelMax.
@@ -171,8 +188,11 @@ class GrpcServer final : public Server {
   absl::Status Listen(const ServerOptions& options, const std::vector<grpc::Service*>& services);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> Interceptors(
       const ServerOptions& options);
+  void SetGates(const std::shared_ptr<security::AccessFile>& access, const ServerOptions& options);
 
-  [[nodiscard]] int port() const override { return port_; }
+  [[nodiscard]] int port() const override { return listener_->port(); }
+
+  [[nodiscard]] std::int64_t refused_connections() const override { return listener_->refused(); }
 
   void SetServing(bool serving) override {
     server_->GetHealthCheckService()->SetServingStatus(serving);
@@ -186,48 +206,73 @@ class GrpcServer final : public Server {
 
  private:
   bool reflects_;
-  int port_ = 0;
   const std::vector<std::string>* names_ = nullptr;  // the server's; set while it is built
   Reflection reflection_{names_};
+  UnknownMethods unknown_methods_{names_};
   std::mutex stopping_;
   bool stopped_ = false;  // guarded by stopping_
+  std::unique_ptr<PeerSlots> slots_;
+  std::unique_ptr<DeniedCalls> denied_;  // null: nobody is denied anything
   ServerTransport transport_;
   std::unique_ptr<CallObserver> observer_;  // null: nobody counts
   std::unique_ptr<CallAudit> audit_;        // null: nobody writes down
+  std::vector<std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>> acceptors_;
+  std::unique_ptr<Listener> listener_;
   std::unique_ptr<grpc::Server> server_;
 };
 
 std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
 GrpcServer::Interceptors(const ServerOptions& options) {
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
-  // The audit first: it reads an answer that the observer serializes, and may turn it into an error
-  // that the observer is to count.
+  // The check first, so that the others see what the caller will. The audit next: it reads an
+  // answer that the observer serializes, and may turn it into an error that the observer is to
+  // count.
+  creators.push_back(ParseCheckCreator(options.counted_by_handlers));
   if (options.audit != nullptr) {
     audit_ = std::make_unique<CallAudit>(*options.audit, options.permissions);
     creators.push_back(audit_->Creator());
   }
   if (options.metrics != nullptr) {
     observer_ = std::make_unique<CallObserver>(
-        *options.metrics, options.permissions, options.counted_by_handlers);
+        *options.metrics, names_, options.permissions, options.counted_by_handlers);
     creators.push_back(observer_->Creator());
+    unknown_methods_.CountIn(*options.metrics);
   }
   return creators;
+}
+
+// A gate for each slot, so that what is denied has an address.
+void GrpcServer::SetGates(const std::shared_ptr<security::AccessFile>& access,
+                          const ServerOptions& options) {
+  denied_ = std::make_unique<DeniedCalls>(options.metrics, options.audit, options.permissions);
+  for (std::size_t slot = 0; slot < transport_.credentials.size(); ++slot) {
+    const auto deny = [this, slot](const Denial& denial) {
+      denied_->Add(denial, slots_->PeerOf(slot));
+    };
+    transport_.credentials[slot]->SetAuthMetadataProcessor(
+        std::make_shared<Gate>(access, options.permissions, deny));
+  }
 }
 
 absl::Status GrpcServer::Listen(const ServerOptions& options,
                                 const std::vector<grpc::Service*>& services) {
   const bool gated = !options.access_file.empty();
-  ASSIGN_OR_RETURN(transport_, MakeServerTransport(options.tls, gated));
+  slots_ = std::make_unique<PeerSlots>(gated ? kGates : 1);
+  ASSIGN_OR_RETURN(transport_, MakeServerTransport(options.tls, gated, slots_->count()));
   grpc::ServerBuilder builder;
   if (gated) {
     ASSIGN_OR_RETURN(const std::shared_ptr<security::AccessFile> access,
                      security::AccessFile::Open(options.access_file, SystemClock()));
-    transport_.credentials->SetAuthMetadataProcessor(
-        std::make_shared<Gate>(access, options.permissions));
+    SetGates(access, options);
     builder.SetContextAllocator(ContextsWith(access));
   }
-  builder.AddListeningPort(options.address, transport_.credentials, &port_);
+  ASSIGN_OR_RETURN(listener_, Listener::Open(options.address, LimitsOf(options.limits), *slots_));
+  for (const auto& credentials : transport_.credentials) {
+    acceptors_.push_back(builder.experimental().AddExternalConnectionAcceptor(
+        Experimental::ExternalConnectionType::FROM_FD, credentials));
+  }
   SetLimits(options.limits, builder);
+  SetKeepalive(options, builder);
   builder.experimental().SetInterceptorCreators(Interceptors(options));
   builder.SetOption(std::make_unique<NamesOption>(names_));
   for (grpc::Service* service : services) {
@@ -238,18 +283,23 @@ absl::Status GrpcServer::Listen(const ServerOptions& options,
       builder.RegisterService(service);
     }
   }
+  builder.RegisterCallbackGenericService(&unknown_methods_);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || port_ == 0) {
-    return WithFix(Unavailable("cannot listen on {}", options.address),
-                   "another program may hold the port: choose a free one, or 0 for any");
+  if (server_ == nullptr) {
+    return Internal("gRPC cannot start a server");  // its log says why
   }
   if (gated || !options.permissions.empty()) {
-    // gRPC tells the services only now. The gate refuses what has no entry until then.
+    // gRPC tells the services only now, before anybody is let in.
     RETURN_IF_ERROR(CheckPermissions(*names_, options.permissions));
   }
   for (const std::string& name : *names_) {
     server_->GetHealthCheckService()->SetServingStatus(name, true);
   }
+  listener_->Start([this](int descriptor, std::size_t slot) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.fd = descriptor;
+    acceptors_[slot]->HandleNewConnection(&connection);
+  });
   return absl::OkStatus();
 }
 
@@ -260,6 +310,7 @@ void GrpcServer::Stop(std::chrono::milliseconds drain) {
   }
   stopped_ = true;
   const Watchdog watchdog(drain + kIgnoredCancelMax);
+  listener_->Stop();
   server_->GetHealthCheckService()->Shutdown();
   server_->Shutdown(std::chrono::system_clock::now() + drain);
   server_->Wait();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <set>
@@ -29,6 +30,8 @@ struct ServerOptions {
   bool insecure = false;                // whether an address that is not loopback may be plain text
   bool reflection = false;              // whether reflection answers off loopback too
   config::v1::ServerLimits limits = DefaultServerLimits();
+  // A client that pings more often is an attacker. Go's clients never do so below 10 s.
+  std::chrono::milliseconds ping_interval_min{9'000};
   security::v1::Tls tls = {};  // with a certificate: TLS, on every address
   // The AccessList by which callers are known; empty: whoever can connect may do everything.
   std::string access_file = {};
@@ -36,7 +39,8 @@ struct ServerOptions {
   Permissions permissions = {};
   // Where calls are counted (call_observer.h); null: nowhere. Must outlive the server.
   prometheus::Registry* metrics = nullptr;
-  // `package.Service/Method` of those whose handlers count their calls themselves.
+  // `package.Service/Method` of those whose handlers count their calls, and say that a request
+  // cannot be parsed, themselves.
   std::set<std::string, std::less<>> counted_by_handlers = {};
   // Where calls that change something are written down (call_audit.h); null: nowhere. Must outlive
   // the server.
@@ -44,7 +48,8 @@ struct ServerOptions {
 };
 
 /// A running server. It answers grpc.health.v1 for each service and for "" and, on loopback or
-/// where configured, reflection. gzip and deflate are off. Thread-safe.
+/// where configured, reflection; a call of a method that is not there hears what is
+/// (unknown_methods.h). gzip and deflate are off. Thread-safe.
 class Server {
  public:
   /// Does not own `services`, which must outlive it. FAILED_PRECONDITION for a public address
@@ -56,6 +61,9 @@ class Server {
 
   /// The port that was bound.
   [[nodiscard]] virtual int port() const = 0;
+
+  /// Connections that were closed because of a limit, so far.
+  [[nodiscard]] virtual std::int64_t refused_connections() const = 0;
 
   /// What health answers for every service; true after Start().
   virtual void SetServing(bool serving) = 0;

@@ -18,16 +18,21 @@ using grpc::experimental::FileWatcherCertificateProvider;
 
 constexpr unsigned int kWatchSeconds = 1;
 
-// Tells gRPC where the files are, and to read them again.
-void Watch(const security::TlsFiles& files, grpc::experimental::TlsCredentialsOptions& options) {
-  const std::string& identity = files.identity_path();
-  const std::string& authority = files.authority_path();
-  options.set_certificate_provider(std::make_shared<FileWatcherCertificateProvider>(
-      identity, identity, authority, kWatchSeconds));
-  if (!identity.empty()) {
+// Reads the files again and again, on a thread of its own.
+std::shared_ptr<FileWatcherCertificateProvider> WatcherOf(const security::TlsFiles& files) {
+  return std::make_shared<FileWatcherCertificateProvider>(
+      files.identity_path(), files.identity_path(), files.authority_path(), kWatchSeconds);
+}
+
+// Tells gRPC where the files are, and to take them when they change.
+void Watch(const security::TlsFiles& files,
+           const std::shared_ptr<FileWatcherCertificateProvider>& watcher,
+           grpc::experimental::TlsCredentialsOptions& options) {
+  options.set_certificate_provider(watcher);
+  if (!files.identity_path().empty()) {
     options.watch_identity_key_cert_pairs();
   }
-  if (!authority.empty()) {
+  if (!files.authority_path().empty()) {
     options.watch_root_certs();
   }
 }
@@ -53,24 +58,30 @@ class TokenPlugin final : public grpc::MetadataCredentialsPlugin {
 
 }  // namespace
 
-absl::StatusOr<ServerTransport> MakeServerTransport(const security::v1::Tls& tls, bool gated) {
+absl::StatusOr<ServerTransport> MakeServerTransport(const security::v1::Tls& tls,
+                                                    bool gated,
+                                                    std::size_t count) {
+  ServerTransport transport;
   if (tls.certificate().empty() && tls.key().empty()) {
     if (!tls.authority().empty()) {
       return InvalidArgument("a server with tls.authority needs tls.certificate and tls.key");
     }
-    return ServerTransport{
-        .files = nullptr,
-        .credentials = gated ? grpc::experimental::LocalServerCredentials(LOCAL_TCP)
-                             : grpc::InsecureServerCredentials()};
+    for (std::size_t i = 0; i < count; ++i) {
+      transport.credentials.push_back(gated ? grpc::experimental::LocalServerCredentials(LOCAL_TCP)
+                                            : grpc::InsecureServerCredentials());
+    }
+    return transport;
   }
-  ServerTransport transport;
   ASSIGN_OR_RETURN(transport.files, security::TlsFiles::Open(tls, SystemClock()));
-  grpc::experimental::TlsServerCredentialsOptions options(nullptr);
-  Watch(*transport.files, options);
-  if (!tls.authority().empty()) {
-    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  const auto watcher = WatcherOf(*transport.files);
+  for (std::size_t i = 0; i < count; ++i) {
+    grpc::experimental::TlsServerCredentialsOptions options(nullptr);  // become the credentials'
+    Watch(*transport.files, watcher, options);
+    if (!tls.authority().empty()) {
+      options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    }
+    transport.credentials.push_back(grpc::experimental::TlsServerCredentials(options));
   }
-  transport.credentials = grpc::experimental::TlsServerCredentials(options);
   return transport;
 }
 
@@ -81,7 +92,7 @@ absl::StatusOr<ChannelTransport> MakeChannelTransport(const security::v1::Tls& t
   if (!tls.authority().empty()) {
     ASSIGN_OR_RETURN(transport.files, security::TlsFiles::Open(tls, SystemClock()));
     grpc::experimental::TlsChannelCredentialsOptions options;
-    Watch(*transport.files, options);
+    Watch(*transport.files, WatcherOf(*transport.files), options);
     transport.credentials = grpc::experimental::TlsCredentials(options);
   } else if (!tls.certificate().empty() || !tls.key().empty()) {
     return InvalidArgument(
@@ -112,7 +123,7 @@ absl::StatusOr<ChannelTransport> MakeSelfTransport(const security::v1::Tls& tls)
   }
   ASSIGN_OR_RETURN(transport.files, security::TlsFiles::Open(tls, SystemClock()));
   grpc::experimental::TlsChannelCredentialsOptions options;
-  Watch(*transport.files, options);
+  Watch(*transport.files, WatcherOf(*transport.files), options);
   options.set_verify_server_certs(false);
   options.set_check_call_host(false);
   transport.credentials = grpc::experimental::TlsCredentials(options);

@@ -2,8 +2,10 @@
 
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <absl/status/statusor.h>
 #include <grpcpp/grpcpp.h>
@@ -15,13 +17,16 @@ namespace millrace::rpc {
 /// What a server listens with.
 struct ServerTransport {
   std::unique_ptr<security::TlsFiles> files;  // null: plain text; must outlive `credentials`
-  std::shared_ptr<grpc::ServerCredentials> credentials;
+  std::vector<std::shared_ptr<grpc::ServerCredentials>> credentials;
 };
 
 /// TLS where `tls` has a certificate, with clients' certificates where it has an authority. Else
 /// plain text; when `gated`, such that gRPC refuses peers from outside the machine, because a gate
-/// asks for tokens. INVALID_ARGUMENT for an authority without a certificate.
-absl::StatusOr<ServerTransport> MakeServerTransport(const security::v1::Tls& tls, bool gated);
+/// asks for tokens. Gives `count` credentials, all alike, so that each can have a gate of its own.
+/// INVALID_ARGUMENT for an authority without a certificate.
+absl::StatusOr<ServerTransport> MakeServerTransport(const security::v1::Tls& tls,
+                                                    bool gated,
+                                                    std::size_t count = 1);
 
 /// What a channel calls with.
 struct ChannelTransport {

@@ -10,6 +10,7 @@
 #include "common/config/config.h"
 #include "common/status/check.h"
 #include "common/status/status.h"
+#include "common/telemetry/log.h"
 
 namespace millrace::security {
 
@@ -84,6 +85,19 @@ absl::StatusOr<TimePoint> ParseTime(const std::string& text) {
     return TimePoint::max();
   }
   return TimePoint(std::chrono::seconds(std::max<std::int64_t>(time.seconds(), 0)));
+}
+
+// Whether nobody is left in it, and no mistake is either: nothing, or a list of none.
+bool IsEmpty(std::string_view yaml) {
+  std::string left;
+  bool comment = false;
+  for (const char c : yaml) {
+    comment = c != '\n' && (comment || c == '#');
+    if (!comment && c != ' ' && c != '\t' && c != '\r' && c != '\n') {
+      left += c;
+    }
+  }
+  return left.empty() || left == "callers:" || left == "callers:[]";
 }
 
 }  // namespace
@@ -198,15 +212,34 @@ absl::StatusOr<Caller> AccessList::Find(const Credentials& credentials, TimePoin
 absl::StatusOr<std::unique_ptr<AccessFile>> AccessFile::Open(const std::string& path,
                                                              const Clock& clock) {
   auto file = std::unique_ptr<AccessFile>(new AccessFile(clock));
-  ASSIGN_OR_RETURN(
-      file->watched_,
-      WatchedFiles::Start("access list", {path}, [path, access = file.get()](const auto& contents) {
-        ASSIGN_OR_RETURN(AccessList list, AccessList::Parse(path, contents[0]));
-        const std::lock_guard lock(access->mutex_);
-        access->list_ = std::make_shared<const AccessList>(std::move(list));
-        return absl::OkStatus();
-      }));
+  ASSIGN_OR_RETURN(file->watched_,
+                   WatchedFiles::Start(
+                       "access list",
+                       {{.path = path, .guard = Guard::kNotWritableByOthers}},
+                       [path, access = file.get()](const auto& contents) {
+                         return access->Take(path, contents[0]);
+                       },
+                       [access = file.get()] { access->Set(nullptr); }));
   return file;
+}
+
+absl::Status AccessFile::Take(const std::string& path, const std::string& yaml) {
+  absl::StatusOr<AccessList> list = AccessList::Parse(path, yaml);
+  if (list.ok()) {
+    Set(std::make_shared<const AccessList>(*std::move(list)));
+  } else if (IsEmpty(yaml)) {
+    Set(nullptr);
+  }
+  return list.status();
+}
+
+// Says so when it begins that nobody may call, not every second.
+void AccessFile::Set(std::shared_ptr<const AccessList> list) {
+  const std::lock_guard lock(mutex_);
+  if (list == nullptr && list_ != nullptr) {
+    log::Error("access list gone: nobody may call until it is back");
+  }
+  list_ = std::move(list);
 }
 
 absl::StatusOr<Caller> AccessFile::Find(const Credentials& credentials) const {
@@ -214,6 +247,11 @@ absl::StatusOr<Caller> AccessFile::Find(const Credentials& credentials) const {
   {
     const std::lock_guard lock(mutex_);
     list = list_;
+  }
+  if (list == nullptr) {
+    return WithFix(
+        absl::UnauthenticatedError("nobody may call: the service has no access list now"),
+        "tell whoever runs the service");
   }
   return list->Find(credentials, clock_.Now());
 }

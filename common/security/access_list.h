@@ -69,13 +69,16 @@ class AccessList {
   std::vector<Entry> entries_;
 };
 
-/// The AccessList in a file, as it is now. Thread-safe.
+/// The AccessList in a file, as it is now. A file that is deleted or emptied revokes everybody
+/// until it is back; one with a mistake in it, or that everybody may write, is not taken, and the
+/// list before stays. Thread-safe.
 class AccessFile {
  public:
+  /// INVALID_ARGUMENT and FAILED_PRECONDITION for a file that would not be taken, or is empty.
   static absl::StatusOr<std::unique_ptr<AccessFile>> Open(const std::string& path,
                                                           const Clock& clock);
 
-  /// As AccessList::Find, at the clock's time.
+  /// As AccessList::Find, at the clock's time; UNAUTHENTICATED while there is no list.
   [[nodiscard]] absl::StatusOr<Caller> Find(const Credentials& credentials) const;
 
   /// Looks for a changed file now, not only within a second.
@@ -84,9 +87,12 @@ class AccessFile {
  private:
   explicit AccessFile(const Clock& clock) : clock_(clock) {}
 
+  absl::Status Take(const std::string& path, const std::string& yaml);
+  void Set(std::shared_ptr<const AccessList> list);
+
   const Clock& clock_;
   mutable std::mutex mutex_;
-  std::shared_ptr<const AccessList> list_;  // guarded by mutex_
+  std::shared_ptr<const AccessList> list_;  // null: nobody may call; guarded by mutex_
   std::unique_ptr<WatchedFiles> watched_;   // the last member: it ends first
 };
 

@@ -107,18 +107,18 @@ absl::StatusOr<std::unique_ptr<TlsFiles>> TlsFiles::Open(const v1::Tls& files, c
                                    files.certificate() + files.key()),
                    "give both");
   }
-  std::vector<std::string> paths;
+  std::vector<WatchedFile> watched;
   if (!files.certificate().empty()) {
-    paths = {files.certificate(), files.key()};
+    watched = {{.path = files.certificate()}, {.path = files.key(), .guard = Guard::kOnlyOwner}};
   }
   if (!files.authority().empty()) {
-    paths.push_back(files.authority());
+    watched.push_back({.path = files.authority()});
   }
   auto slots = std::make_shared<Slots>();
   auto result = std::unique_ptr<TlsFiles>(new TlsFiles);
   ASSIGN_OR_RETURN(
       result->watched_,
-      WatchedFiles::Start("certificate", paths, [files, &clock, slots](const auto& contents) {
+      WatchedFiles::Start("certificate", watched, [files, &clock, slots](const auto& contents) {
         return Take(files, contents, clock, *slots);
       }));
   if (!files.certificate().empty()) {

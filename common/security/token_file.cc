@@ -30,14 +30,16 @@ absl::StatusOr<std::string> ParseToken(const std::string& path, std::string_view
 
 absl::StatusOr<std::unique_ptr<TokenFile>> TokenFile::Open(const std::string& path) {
   auto file = std::unique_ptr<TokenFile>(new TokenFile);
-  ASSIGN_OR_RETURN(
-      file->watched_,
-      WatchedFiles::Start("token", {path}, [path, target = file.get()](const auto& contents) {
-        ASSIGN_OR_RETURN(std::string token, ParseToken(path, contents[0]));
-        const std::lock_guard lock(target->mutex_);
-        target->token_ = std::move(token);
-        return absl::OkStatus();
-      }));
+  ASSIGN_OR_RETURN(file->watched_,
+                   WatchedFiles::Start("token",
+                                       {{.path = path, .guard = Guard::kNotWritableByOthers}},
+                                       [path, target = file.get()](const auto& contents) {
+                                         ASSIGN_OR_RETURN(std::string token,
+                                                          ParseToken(path, contents[0]));
+                                         const std::lock_guard lock(target->mutex_);
+                                         target->token_ = std::move(token);
+                                         return absl::OkStatus();
+                                       }));
   return file;
 }
 

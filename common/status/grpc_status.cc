@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "common/status/hidden_folder.h"
 #include "common/status/status.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -34,13 +35,13 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
     return grpc::Status::OK;
   }
   const auto code = static_cast<grpc::StatusCode>(status.code());
-  const std::string message = Cut(Message(status));
+  const std::string message = Cut(WithoutHiddenPaths(Message(status)));
   google::rpc::Status details;
   details.set_code(static_cast<int>(code));
   details.set_message(message);  // where Go and Java look for the text
   if (const std::string fix = Fix(status); !fix.empty()) {
     google::rpc::Help help;
-    help.add_links()->set_description(Cut(fix));
+    help.add_links()->set_description(Cut(WithoutHiddenPaths(fix)));
     details.add_details()->PackFrom(help);
   }
   if (const auto wait = RetryAfter(status); wait.has_value()) {

@@ -1,6 +1,5 @@
 #include "services/data/rpc/import_call.h"
 
-#include <algorithm>
 #include <exception>
 #include <new>
 #include <thread>
@@ -10,6 +9,7 @@
 #include "common/rpc/access.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
+#include "common/status/unprintable.h"
 #include "common/telemetry/log.h"
 
 namespace millrace::data {
@@ -23,13 +23,11 @@ constexpr std::int32_t kPipelineVersion = 2;
 constexpr std::size_t kFileNameBytesMax = 255;
 
 absl::Status CheckFileName(const std::string& name) {
-  const bool printable = std::all_of(
-      name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) >= ' '; });
-  if (name.empty() || name.size() > kFileNameBytesMax || !printable ||
-      name.find('/') != std::string::npos) {
+  if (name.empty() || name.size() > kFileNameBytesMax || name == "." || name == ".." ||
+      name.find('/') != std::string::npos || HasUnprintable(name)) {
     return InvalidArgument(
-        "header.file_name must be a path's last part, 1 to {} bytes without control characters,"
-        " found {} bytes",
+        "header.file_name must be a path's last part, not '.' or '..', 1 to {} bytes without"
+        " control characters and marks of direction, found {} bytes",
         kFileNameBytesMax,
         name.size());
   }

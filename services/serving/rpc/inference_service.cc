@@ -63,7 +63,14 @@ InferenceService::InferenceService(const ServingParts& parts)
     : parts_(parts),
       infer_calls_(parts.metrics, kModelInfer, /*changes=*/false),
       infer_messages_(infer_calls_) {
-  SetMessageAllocatorFor_ModelInfer(&infer_messages_);
+  MarkMethodCallback(inference::ModelInferRequest::descriptor()
+                         ->file()
+                         ->service(0)
+                         ->FindMethodByName("ModelInfer")
+                         ->index(),
+                     infer_messages_.Handler([this](auto* context, auto* request, auto* response) {
+                       return ModelInfer(context, request, response);
+                     }));
 }
 
 grpc::ServerUnaryReactor* InferenceService::ServerLive(

@@ -16,7 +16,8 @@ namespace millrace::serving {
 /// A model has one input, `features` [rows, inputs], of rows that the client has transformed
 /// itself, and one output: `probabilities` [rows, classes], or `value` [rows, 1] for a regression.
 /// Model names are ids without `models/`, versions are numbers; an empty one means what the route
-/// chooses. Parameters that clients add to requests are passed over. Thread-safe.
+/// chooses. Parameters that clients add to requests are passed over where they change nothing.
+/// Thread-safe.
 class InferenceService final : public inference::GRPCInferenceService::CallbackService {
  public:
   /// The method that counts its calls itself, in `metrics`.

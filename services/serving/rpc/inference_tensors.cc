@@ -1,6 +1,7 @@
 #include "services/serving/rpc/inference_tensors.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -19,6 +20,40 @@ static_assert(std::endian::native == std::endian::little, "raw contents are litt
 // A text of a client inside a message.
 std::string Excerpt(const std::string& text) {
   return text.substr(0, 64);
+}
+
+// Extensions of the protocol that would have the answer, or the place of the data, be another one.
+constexpr std::array<const char*, 4> kOtherMeaning = {"classification",
+                                                      "shared_memory_region",
+                                                      "shared_memory_offset",
+                                                      "shared_memory_byte_size"};
+
+// Refuses them by name; whatever else a client adds changes nothing and is passed over.
+template <typename Part>
+absl::Status CheckParameters(const Part& part, std::string_view what) {
+  if (part.parameters().empty()) {
+    return absl::OkStatus();
+  }
+  for (const char* const name : kOtherMeaning) {
+    if (part.parameters().contains(name)) {
+      return WithFix(
+          InvalidArgument("{} has the parameter '{}', which is not offered here", what, name),
+          "leave it out: data and answers travel in the messages, and an answer has the "
+          "probabilities of all classes");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAllParameters(const ModelInferRequest& request) {
+  RETURN_IF_ERROR(CheckParameters(request, "the request"));
+  for (const auto& input : request.inputs()) {
+    RETURN_IF_ERROR(CheckParameters(input, "an input"));
+  }
+  for (const auto& output : request.outputs()) {
+    RETURN_IF_ERROR(CheckParameters(output, "an output"));
+  }
+  return absl::OkStatus();
 }
 
 // Exactly one input, and it is ours.
@@ -75,13 +110,18 @@ absl::Status CheckShape(const Input& input, const FeaturesShape& expected) {
   return absl::OkStatus();
 }
 
+// A message without a value says nothing: converters leave one beside raw contents.
+bool HasValues(const Input& input) {
+  return input.has_contents() && input.contents().ByteSizeLong() > 0;
+}
+
 absl::Status CheckPlace(const ModelInferRequest& request) {
-  const bool has_contents = request.inputs(0).has_contents();
   if (request.raw_input_contents().empty()) {
-    return has_contents ? absl::OkStatus()
-                        : InvalidArgument("there is no data for input '{}'", kInputName);
+    return request.inputs(0).has_contents()
+               ? absl::OkStatus()
+               : InvalidArgument("there is no data for input '{}'", kInputName);
   }
-  if (has_contents) {
+  if (HasValues(request.inputs(0))) {
     return InvalidArgument("input '{}' has contents although raw_input_contents are used",
                            kInputName);
   }
@@ -170,6 +210,7 @@ std::int64_t ClaimedRows(const ModelInferRequest& request, std::int64_t rows_max
 absl::StatusOr<std::int64_t> ReadFeatures(const ModelInferRequest& request,
                                           const FeaturesShape& shape,
                                           std::vector<float>& x) {
+  RETURN_IF_ERROR(CheckAllParameters(request));
   ASSIGN_OR_RETURN(const Input* const input, OnlyInput(request));
   ASSIGN_OR_RETURN(const std::int64_t count, ElementCount(*input));
   RETURN_IF_ERROR(CheckShape(*input, shape));

@@ -28,9 +28,10 @@ struct FeaturesShape {
 };
 
 /// Checks the input of a request and writes it to x [rows, shape.inputs]; returns rows. FP32 and
-/// FP64, in contents or raw (little-endian) but not both. INVALID_ARGUMENT for anything that is not
-/// exactly one finite tensor `features` of shape [1..rows_max, inputs]; sizes are checked before
-/// `x` grows.
+/// FP64, in contents or raw (little-endian) but not values in both. Parameters that ask for another
+/// meaning (classification, shared memory) are refused, others passed over. INVALID_ARGUMENT for
+/// anything that is not exactly one finite tensor `features` of shape [1..rows_max, inputs]; sizes
+/// are checked before `x` grows.
 absl::StatusOr<std::int64_t> ReadFeatures(const inference::ModelInferRequest& request,
                                           const FeaturesShape& shape,
                                           std::vector<float>& x);

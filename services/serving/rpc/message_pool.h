@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,6 +16,9 @@
 #include <grpcpp/support/message_allocator.h>
 
 #include "common/rpc/call_metrics.h"
+#include "common/rpc/caught.h"
+#include "common/rpc/parse_check.h"
+#include "common/status/grpc_status.h"
 
 namespace millrace::serving {
 
@@ -28,6 +32,9 @@ namespace millrace::serving {
 template <typename Request, typename Response>
 class MessagePool final : public grpc::MessageAllocator<Request, Response> {
  public:
+  using Begin = std::function<
+      grpc::ServerUnaryReactor*(grpc::CallbackServerContext*, const Request*, Response*)>;
+
   /// `metrics` must outlive it.
   explicit MessagePool(rpc::CallMetrics& metrics) : metrics_(metrics) {}
 
@@ -47,10 +54,17 @@ class MessagePool final : public grpc::MessageAllocator<Request, Response> {
     return pair.release();  // comes back through Release()
   }
 
-  /// Of a call whose messages are from here. Its handler says there how the call ends; without one,
-  /// since the request could not be parsed, gRPC ends it with UNIMPLEMENTED.
+  /// The handler of a callback service's method that has its messages from here and calls `begin`;
+  /// for MarkMethodCallback(), which takes it over. A request that cannot be parsed ends with
+  /// INVALID_ARGUMENT, and an exception of `begin` as its own error: gRPC would end both with a
+  /// bare UNIMPLEMENTED.
+  grpc::internal::MethodHandler* Handler(Begin begin) {
+    return new Parsing(*this, std::move(begin));
+  }
+
+  /// Of a call whose messages are from here. Its handler says there how the call ends.
   static rpc::CallMeter& MeterOf(grpc::CallbackServerContext& context) {
-    return static_cast<Pair*>(context.GetRpcAllocatorState())->meter();
+    return PairOf(context).meter();
   }
 
  private:
@@ -68,7 +82,8 @@ class MessagePool final : public grpc::MessageAllocator<Request, Response> {
     }
 
     void Begin() {
-      meter_.emplace(pool_.metrics_, grpc::StatusCode::UNIMPLEMENTED);
+      parsed_ = true;
+      meter_.emplace(pool_.metrics_, grpc::StatusCode::UNKNOWN);
       this->set_request(google::protobuf::Arena::CreateMessage<Request>(&arena_));
     }
 
@@ -84,6 +99,10 @@ class MessagePool final : public grpc::MessageAllocator<Request, Response> {
 
     rpc::CallMeter& meter() { return *meter_; }
 
+    void NotParsed() { parsed_ = false; }
+
+    [[nodiscard]] bool parsed() const { return parsed_; }
+
     [[nodiscard]] bool IsSmall() const { return answer_.GetCachedSize() <= kResponseBytesMax; }
 
    private:
@@ -91,8 +110,67 @@ class MessagePool final : public grpc::MessageAllocator<Request, Response> {
     std::vector<char> block_;
     google::protobuf::Arena arena_;
     Response answer_;
+    bool parsed_ = true;
     std::optional<rpc::CallMeter> meter_;  // while a call has the pair
   };
+
+  // gRPC's own handler, which asks `begin` also when there is no request, to say so.
+  class Parsing final : public grpc::internal::MethodHandler {
+   public:
+    Parsing(MessagePool& pool, Begin begin)
+        : handler_([begin = std::move(begin)](grpc::CallbackServerContext* context,
+                                              const Request* request,
+                                              Response* response) {
+            return Answer(begin, *context, *request, *response);
+          }) {
+      handler_.SetMessageAllocator(&pool);
+    }
+
+    void RunHandler(const HandlerParameter& parameter) override { handler_.RunHandler(parameter); }
+
+    void* Deserialize(grpc_call* call,
+                      grpc_byte_buffer* bytes,
+                      grpc::Status* status,
+                      void** messages) override {
+      void* const request = handler_.Deserialize(call, bytes, status, messages);
+      if (request != nullptr) {
+        return request;
+      }
+      *status = grpc::Status::OK;
+      auto& pair =
+          static_cast<Pair&>(*static_cast<grpc::MessageHolder<Request, Response>*>(*messages));
+      pair.NotParsed();
+      return pair.request();
+    }
+
+   private:
+    grpc::internal::CallbackUnaryHandler<Request, Response> handler_;
+  };
+
+  static Pair& PairOf(grpc::CallbackServerContext& context) {
+    return static_cast<Pair&>(*context.GetRpcAllocatorState());
+  }
+
+  static grpc::ServerUnaryReactor* Answer(const Begin& begin,
+                                          grpc::CallbackServerContext& context,
+                                          const Request& request,
+                                          Response& response) {
+    const auto refuse = [&context](const absl::Status& status) {
+      const grpc::Status told = ToGrpcStatus(status);
+      PairOf(context).meter().EndsWith(told.error_code(), context);
+      grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
+      reactor->Finish(told);
+      return reactor;
+    };
+    if (!PairOf(context).parsed()) {
+      return refuse(rpc::CannotBeParsed(Request::descriptor()->full_name()));
+    }
+    try {
+      return begin(&context, &request, &response);
+    } catch (...) {
+      return refuse(rpc::StatusOfException());
+    }
+  }
 
   void Keep(std::unique_ptr<Pair> pair) {
     if (!pair->IsSmall()) {

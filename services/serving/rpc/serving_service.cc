@@ -47,7 +47,11 @@ ServingService::ServingService(const ServingParts& parts)
     : parts_(parts),
       predict_calls_(parts.metrics, kPredict, /*changes=*/false),
       predict_messages_(predict_calls_) {
-  SetMessageAllocatorFor_Predict(&predict_messages_);
+  MarkMethodCallback(
+      v1::PredictRequest::descriptor()->file()->service(0)->FindMethodByName("Predict")->index(),
+      predict_messages_.Handler([this](auto* context, auto* request, auto* response) {
+        return Predict(context, request, response);
+      }));
 }
 
 grpc::ServerReadReactor<v1::UploadModelRequest>* ServingService::UploadModel(

@@ -95,6 +95,7 @@ TEST(FailureTest, AnErrorThatCameBeforeTheInterruptionKeepsItsCode) {
 
 TEST(FailureTest, ControlCharactersAreShownAndNotSent) {
   EXPECT_EQ(Printable("a\x1b[2Jb\r\n\t\x7f"), R"(a\x1b[2Jb\x0d\x0a\x09\x7f)");
+  EXPECT_EQ(Printable("exe.\xe2\x80\xaevsc"), R"(exe.\xe2\x80\xaevsc)") << "U+202E turns the text";
   EXPECT_EQ(Printable("a\nb\x07", /*keep_lines=*/true), "a\nb\\x07");
   EXPECT_EQ(Printable(std::string_view("a\0b", 3)), R"(a\x00b)");
 }

@@ -1,24 +1,31 @@
 #include "common/rpc/access.h"
 
 #include <atomic>
+#include <filesystem>
 #include <future>
 #include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
 
+#include "common/audit/audit_log.h"
+#include "common/clock/clock.h"
 #include "common/status/status.h"
+#include "common/storage/file_system.h"
 #include "common/storage/sha256.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
+#include "tests/unit/common/rpc/raw_call.h"
 #include "tests/unit/common/rpc/secured.h"
 
 namespace millrace::rpc {
 namespace {
 
 using security::Permission;
+using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 
 Permissions AllMethods() {
@@ -114,21 +121,8 @@ TEST_F(AccessTest, AsksEveryMethodOfTheTableForATokenAndForItsRole) {
   for (const auto& [method, needed] : AllMethods()) {
     for (const std::string& token : tokens) {
       // An empty message fits the request of every method.
-      grpc::GenericStub stub(*channel);
-      grpc::ClientContext context;
-      SetDeadline(context, std::chrono::seconds(20));
-      if (!token.empty()) {
-        context.AddMetadata("authorization", "Bearer " + token);
-      }
-      const grpc::Slice nothing;
-      grpc::ByteBuffer request(&nothing, 1);
-      grpc::ByteBuffer response;
-      std::promise<grpc::Status> done;
-      stub.UnaryCall(
-          &context, "/" + method, {}, &request, &response, [&done](const grpc::Status& status) {
-            done.set_value(status);
-          });
-      const grpc::StatusCode code = done.get_future().get().error_code();
+      const grpc::StatusCode code =
+          RawCall(*channel, method, "", token.empty() ? "" : "Bearer " + token).error_code();
       const std::string what = method + " with '" + token + "'";
       if (held(token) == Permission::kAnyone) {
         EXPECT_EQ(code, grpc::StatusCode::UNAUTHENTICATED) << what;
@@ -151,7 +145,98 @@ TEST_F(AccessTest, SaysWhoMayNotAndWhatIsNeeded) {
   EXPECT_THAT(Infer(*stub, "Bearer token of past").status.error_message(),
               HasSubstr("past has expired"));
   EXPECT_THAT(Infer(*stub, "Basic token of wim").status.error_message(), HasSubstr("Bearer TOKEN"));
-  EXPECT_EQ(Infer(*stub, "Bearer token of wim").caller, "wim");
+  for (const std::string scheme : {"Bearer ", "bearer ", "BEARER "}) {
+    EXPECT_EQ(Infer(*stub, scheme + "token of wim").caller, "wim") << scheme;
+  }
+}
+
+TEST_F(AccessTest, WhoIsNotKnownLearnsNothingOfMethodsAndWhoIsKnownLearnsWhatIsThere) {
+  Start(options_);
+  const auto channel = MakeChannel(Address(), channel_);
+  ASSERT_TRUE(channel.ok()) << channel.status();
+  for (const std::string method : {"inference.GRPCInferenceService/ModelConfig",
+                                   "millrace.data.v1.DataService/ListDatasets"}) {
+    EXPECT_EQ(RawCall(*channel, method).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+    const grpc::Status known = RawCall(*channel, method, "", "Bearer token of rita");
+    EXPECT_EQ(known.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+    EXPECT_THAT(known.error_message(), HasSubstr("inference.GRPCInferenceService")) << method;
+  }
+}
+
+TEST_F(AccessTest, WhatIsDeniedIsCountedAndWrittenDownWithItsAddress) {
+  prometheus::Registry metrics;
+  const storage::TemporaryFolder folder;
+  const auto audit =
+      audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder.path());
+  ASSERT_TRUE(audit.ok()) << audit.status();
+  options_.metrics = &metrics;
+  options_.audit = audit->get();
+  Start(options_);
+  const auto stub = Connect();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Infer(*stub).status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  }
+  EXPECT_EQ(Infer(*stub, "Bearer token of rita").status.error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+  server_.reset();
+
+  const std::string method = R"(method="inference.GRPCInferenceService/ModelInfer"} )";
+  EXPECT_THAT(prometheus::TextSerializer().Serialize(metrics.Collect()),
+              AllOf(HasSubstr(R"(millrace_calls_total{code="UNAUTHENTICATED",)" + method + "3"),
+                    HasSubstr(R"(millrace_calls_total{code="PERMISSION_DENIED",)" + method + "1")));
+  EXPECT_THAT(security::ReadFile(folder.path() + "/00000001.jsonl"),
+              AllOf(HasSubstr(R"("outcome":"UNAUTHENTICATED: 3 calls from )"),
+                    AnyOf(HasSubstr("3 calls from 127.0.0.1"), HasSubstr("3 calls from ::/64")),
+                    HasSubstr(R"("caller":"rita")"),
+                    HasSubstr(R"("outcome":"PERMISSION_DENIED: 1 calls from )")));
+}
+
+TEST_F(AccessTest, WhoBeganACallIsNamedAlsoWhenTheListForgetsThemMeanwhile) {
+  class Waits final : public inference::GRPCInferenceService::CallbackService {
+   public:
+    grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context,
+                                         const inference::ModelInferRequest* /*request*/,
+                                         inference::ModelInferResponse* response) override {
+      begun.set_value();
+      revoked.get_future().wait();
+      response->set_id(Caller(*context));
+      return Reply(*context, absl::OkStatus());
+    }
+
+    std::promise<void> begun;
+    std::promise<void> revoked;
+  };
+
+  Waits service;
+  const storage::TemporaryFolder folder;
+  const auto audit =
+      audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder.path());
+  ASSERT_TRUE(audit.ok()) << audit.status();
+  options_.audit = audit->get();
+  auto server = Server::Start(options_, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  server_ = *std::move(server);
+  const auto stub = Connect();
+  Answer answer;
+  std::thread client([&] { answer = Infer(*stub, "Bearer token of wim"); });
+  service.begun.get_future().wait();
+  std::filesystem::remove(options_.access_file);
+  const auto other = Connect();
+  inference::ServerLiveResponse live;
+  bool gone = false;
+  while (!gone) {  // the list is looked at once a second
+    grpc::ClientContext context;
+    SetDeadline(context, std::chrono::seconds(20));
+    context.AddMetadata("authorization", "Bearer token of wim");
+    gone = other->ServerLive(&context, {}, &live).error_code() == grpc::StatusCode::UNAUTHENTICATED;
+  }
+  service.revoked.set_value();
+  client.join();
+
+  EXPECT_TRUE(answer.status.ok()) << answer.status.error_message();
+  EXPECT_EQ(answer.caller, "wim");
+  EXPECT_THAT(security::ReadFile(folder.path() + "/00000001.jsonl"),
+              HasSubstr(R"("caller":"wim")"));
 }
 
 TEST_F(AccessTest, RefusesTwoTokensInOneCall) {

@@ -24,6 +24,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 Permissions OnlyInferChanges() {
   Permissions permissions;
@@ -79,6 +80,34 @@ TEST_F(CallAuditTest, ACallThatChangesSomethingIsWrittenDownBeforeItsAnswer) {
                     HasSubstr(R"("method":"inference.GRPCInferenceService/ModelInfer")"),
                     HasSubstr(R"("outcome":"OK")")));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 1);  // none about the reader's call
+}
+
+TEST_F(CallAuditTest, AnOutcomeIsTheCodeAndNothingThatAUserSent) {
+  class Refuses final : public inference::GRPCInferenceService::CallbackService {
+   public:
+    grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context,
+                                         const inference::ModelInferRequest* /*request*/,
+                                         inference::ModelInferResponse* /*response*/) override {
+      return Reply(*context,
+                   WithFix(InvalidArgument("f.csv:2:76: column 'CANARYname', found 'CANARYcell'"),
+                           "correct CANARYfix"));
+    }
+  };
+
+  Refuses service;
+  const auto log = audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder_.path());
+  const auto server =
+      Server::Start({.permissions = OnlyInferChanges(), .audit = log->get()}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  grpc::ClientContext context;
+  inference::ModelInferResponse response;
+  EXPECT_THAT(inference::GRPCInferenceService::NewStub((*server)->InProcessChannel())
+                  ->ModelInfer(&context, {}, &response)
+                  .error_message(),
+              HasSubstr("CANARYcell"));
+
+  EXPECT_THAT(Lines(),
+              AllOf(HasSubstr(R"("outcome":"INVALID_ARGUMENT")"), Not(HasSubstr("CANARY"))));
 }
 
 TEST_F(CallAuditTest, ALogThatCannotBeWrittenFailsTheCall) {

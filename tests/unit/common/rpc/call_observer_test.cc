@@ -149,5 +149,23 @@ TEST_F(CallObserverTest, WritesALineForWhatChangesSomethingAndForWhatFails) {
             Not(HasSubstr(R"(ServerLive","code":"OK")"))));
 }
 
+TEST_F(CallObserverTest, AHealthWatchThatItsClientEndsCountsAsCancelled) {
+  const auto server = Server::Start({.metrics = &registry_}, {&service_});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = grpc::health::v1::Health::NewStub((*server)->InProcessChannel());
+  grpc::ClientContext context;
+  const auto watch = stub->Watch(&context, {});
+  grpc::health::v1::HealthCheckResponse response;
+  ASSERT_TRUE(watch->Read(&response));
+  context.TryCancel();
+  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  (*server)->Stop(std::chrono::seconds(0));
+
+  EXPECT_THAT(Text(),
+              AllOf(HasSubstr(R"(millrace_calls_total{code="CANCELLED",)"
+                              R"(method="grpc.health.v1.Health/Watch"} 1)"),
+                    Not(HasSubstr("UNKNOWN"))));
+}
+
 }  // namespace
 }  // namespace millrace::rpc

@@ -58,5 +58,15 @@ TEST(PoolTest, RunsOneAfterTheOtherInTheOrderOfSubmissionOnOneThread) {
   EXPECT_EQ(order, "abcd");
 }
 
+TEST(PoolTest, WorkThatThrowsEndsItselfAndNotTheThread) {
+  bool ran = false;
+  {
+    Pool pool(1, 10);
+    ASSERT_TRUE(pool.Submit([] { throw std::bad_alloc(); }).ok());
+    ASSERT_TRUE(pool.Submit([&ran] { ran = true; }).ok());
+  }
+  EXPECT_TRUE(ran);
+}
+
 }  // namespace
 }  // namespace millrace::rpc

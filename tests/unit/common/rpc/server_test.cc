@@ -1,5 +1,6 @@
 #include "common/rpc/server.h"
 
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <iterator>
@@ -11,13 +12,16 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/rpc/channel.h"
+#include "common/rpc/self_probe.h"
 #include "common/status/status.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
+#include "tests/unit/common/rpc/client_socket.h"
 #include "tests/unit/common/rpc/echo_service.h"
 
 namespace millrace::rpc {
@@ -226,6 +230,62 @@ TEST(ServerStartTest, ReflectionAnswersOffLoopbackOnlyWhereConfigured) {
   EXPECT_EQ(ReflectionOf(**open), grpc::StatusCode::OK);
 }
 
+// A client of one connection that pings without a call. Whether each was answered, and no GOAWAY
+// came.
+bool TakesPings(int port, int count) {
+  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  constexpr std::size_t kHead = 9;
+  const std::string settings("\0\0\0\4\0\0\0\0\0", kHead);
+  const std::string ping = std::string("\0\0\x8\6\0\0\0\0\0", kHead) + "12345678";
+  std::string out = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + ping;
+  std::string in;
+  int answered = 0;
+  bool going = true;
+  while (going && answered < count) {
+    EXPECT_EQ(send(client, out.data(), out.size(), MSG_NOSIGNAL), static_cast<ssize_t>(out.size()));
+    out.clear();
+    std::array<char, 4'096> buffer{};
+    const ssize_t size = recv(client, buffer.data(), buffer.size(), 0);
+    going = size > 0;
+    in.append(buffer.data(), going ? static_cast<std::size_t>(size) : 0);
+    while (in.size() >= kHead) {
+      const std::size_t bytes =
+          kHead + static_cast<unsigned char>(in[2]) + 256U * static_cast<unsigned char>(in[1]);
+      if (in.size() < bytes) {
+        break;
+      }
+      if (in[3] == 6 && in[4] == 1) {  // an answered ping
+        ++answered;
+        out += ping;
+      }
+      going = going && in[3] != 7;  // GOAWAY
+      in.erase(0, bytes);
+    }
+  }
+  close(client);
+  return answered == count;
+}
+
+TEST(KeepaliveTest, AClientMayPingWithoutACall) {
+  EchoService service;
+  const auto server = Server::Start({.ping_interval_min = milliseconds(0)}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_TRUE(TakesPings((*server)->port(), 50));
+}
+
+TEST(KeepaliveTest, AClientThatPingsMoreOftenThanTheLeastIntervalIsSentAway) {
+  EchoService service;
+  const auto server = Server::Start({}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_FALSE(TakesPings((*server)->port(), 50));
+  EXPECT_LT(ServerOptions().ping_interval_min, seconds(10)) << "the least that Go's clients take";
+}
+
 TEST(StopSignalTest, WaitReturnsWhenTheProcessIsAskedToStop) {
   std::thread waiter([] {
     BlockStopSignals();
@@ -290,6 +350,63 @@ class OpenWatch {
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReader<HealthCheckResponse>> reader_;
 };
+
+TEST_F(ServerLimitsTest, TheConnectionAfterTheLastIsClosedAtOnceAndOthersGoOn) {
+  limits_.set_connections_max(4);
+  limits_.set_connections_of_address_max(3);
+  Start();
+  EXPECT_TRUE(Check().ok());  // the first
+  const ClientSocket second(server_->port());
+  const ClientSocket third(server_->port());
+  EXPECT_NE(third.Read(), "") << "a server's greeting";
+  EXPECT_EQ(ClientSocket(server_->port()).Read(), "") << "the fourth of one address";
+  const ClientSocket other(server_->port(), "127.0.0.2");
+  EXPECT_NE(other.Read(), "");
+  EXPECT_EQ(ClientSocket(server_->port(), "127.0.0.3").Read(), "") << "the fifth of all";
+  EXPECT_EQ(server_->refused_connections(), 2);
+  EXPECT_TRUE(Check().ok());
+}
+
+TEST_F(ServerLimitsTest, IdleConnectionsNeitherUseUpTheDescriptorsNorEndTheService) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few = {.rlim_cur = 1'024, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  Start();  // 768 connections, 384 of them of one address
+  std::string gave_up;
+  const auto probe = SelfProbe::Start(
+      "127.0.0.1:" + std::to_string(server_->port()),
+      {},
+      {.interval = milliseconds(1),
+       .failures_max = 1,
+       .refused = [this] { return server_->refused_connections(); },
+       .give_up = [&gave_up](const absl::Status& last) { gave_up = Message(last); }});
+  ASSERT_TRUE(probe.ok()) << probe.status();
+  std::vector<ClientSocket> idle;
+  for (int i = 0; i < 420; ++i) {
+    idle.emplace_back(server_->port());
+  }
+  EXPECT_EQ(idle.back().Read(), "");
+  const ClientSocket other(server_->port(), "127.0.0.2");
+  EXPECT_NE(other.Read(), "") << "somebody else is served";
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(gave_up, "");
+}
+
+TEST_F(ServerLimitsTest, ACallWithMoreMetadataThanTheLimitIsRefusedAndOthersGoOn) {
+  limits_.set_metadata_bytes_max(8'192);
+  Start();
+  for (const auto& [bytes, code] : {std::pair{7'000, grpc::StatusCode::OK},
+                                    std::pair{9'000, grpc::StatusCode::RESOURCE_EXHAUSTED},
+                                    std::pair{7'000, grpc::StatusCode::OK}}) {
+    grpc::ClientContext context;
+    SetDeadline(context, seconds(10));
+    context.AddMetadata("x-large", std::string(static_cast<std::size_t>(bytes), 'x'));
+    HealthCheckResponse response;
+    EXPECT_EQ(health_->Check(&context, HealthCheckRequest(), &response).error_code(), code)
+        << bytes;
+  }
+}
 
 TEST_F(ServerLimitsTest, TheCallAfterTheLastOfAConnectionWaits) {
   limits_.set_streams_max(3);

@@ -1,5 +1,7 @@
 #include "common/security/access_list.h"
 
+#include <filesystem>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
@@ -174,6 +176,47 @@ TEST(AccessFileTest, FollowsTheFileAndKeepsTheOldListWhenTheNewOneIsBroken) {
   WriteFile(path, Entry("{name: ben, role: reader, certificate: ben}"));
   EXPECT_TRUE((*file)->Look().ok());
   EXPECT_EQ((*file)->Find(ana).status().code(), absl::StatusCode::kUnauthenticated) << "revoked";
+}
+
+TEST(AccessFileTest, AListThatIsDeletedOrEmptiedRevokesEverybodyUntilItIsBack) {
+  const storage::TemporaryFolder folder;
+  const FixedClock clock;
+  const std::string list =
+      Entry(std::string("{name: ana, role: reader, token_sha256: ") + kAbc + "}");
+  const std::string path = WriteFile(folder.path() + "/access.yaml", list);
+  const auto file = AccessFile::Open(path, clock);
+  ASSERT_TRUE(file.ok()) << file.status();
+  const Credentials ana = {.token = "abc", .certificate_names = {}};
+
+  for (const std::string empty :
+       {"(deleted)", "", " \n", "# nobody\n", "callers: []", "callers:"}) {
+    if (empty == "(deleted)") {
+      std::filesystem::remove(path);
+    } else {
+      WriteFile(path, empty);
+    }
+    EXPECT_FALSE((*file)->Look().ok()) << empty;
+    const absl::Status nobody = (*file)->Find(ana).status();
+    EXPECT_EQ(nobody.code(), absl::StatusCode::kUnauthenticated) << empty;
+    WriteFile(path, "callers: [{name: ana");  // a mistake brings nobody back
+    EXPECT_FALSE((*file)->Look().ok());
+    EXPECT_FALSE((*file)->Find(ana).ok());
+    WriteFile(path, list);
+    EXPECT_TRUE((*file)->Look().ok()) << empty;
+    EXPECT_TRUE((*file)->Find(ana).ok()) << empty;
+  }
+}
+
+TEST(AccessFileTest, AListThatEverybodyMayWriteIsNotTaken) {
+  const storage::TemporaryFolder folder;
+  const FixedClock clock;
+  const std::string path =
+      WriteFile(folder.path() + "/access.yaml",
+                Entry(std::string("{name: ana, role: reader, token_sha256: ") + kAbc + "}"));
+  std::filesystem::permissions(path, std::filesystem::perms(0666));
+  const auto file = AccessFile::Open(path, clock);
+  EXPECT_EQ(file.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Fix(file.status()), "chmod 600 " + path);
 }
 
 TEST(PermissionTest, EachIncludesTheOnesBeforeIt) {

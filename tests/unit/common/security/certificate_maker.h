@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -122,9 +123,10 @@ class CertificateMaker {
   Certificate certificate_;
 };
 
-/// Writes a file and returns its path.
+/// Writes a file that is its owner's alone and returns its path.
 inline std::string WriteFile(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
+  std::filesystem::permissions(path, std::filesystem::perms(0600));
   return path;
 }
 

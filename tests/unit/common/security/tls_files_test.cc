@@ -95,6 +95,17 @@ TEST_F(TlsFilesTest, TheContentOfEachRotationHasItsOwnTimeAndThePathStays) {
   EXPECT_EQ((*files)->identity_path(), path);
 }
 
+TEST_F(TlsFilesTest, AKeyThatOthersMayReadIsNotTaken) {
+  std::filesystem::permissions(tls_.key(), std::filesystem::perms(0640));
+  const auto files = TlsFiles::Open(tls_, clock_);
+  ASSERT_EQ(files.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(Message(files.status())), HasSubstr(tls_.key() + " is a secret"));
+  EXPECT_EQ(Fix(files.status()), "chmod 600 " + tls_.key());
+  std::filesystem::permissions(tls_.key(), std::filesystem::perms(0600));
+  std::filesystem::permissions(tls_.certificate(), std::filesystem::perms(0644));
+  EXPECT_TRUE(TlsFiles::Open(tls_, clock_).ok());
+}
+
 TEST_F(TlsFilesTest, AClientNeedsAnAuthorityOnly) {
   tls_.clear_certificate();
   tls_.clear_key();

@@ -133,7 +133,16 @@ TEST_F(ImportCallTest, BadHeadersAreRefused) {
   refuse("datasets/iris/versions/1", "iris.csv", "must be 'datasets/iris' without a version");
   refuse("datasets/iris", "", "header.file_name must be a path's last part");
   refuse("datasets/iris", "/etc/passwd", "header.file_name must be a path's last part");
-  refuse("datasets/iris", "a\nb", "header.file_name must be a path's last part");
+  for (const char* const name : {"a\nb",
+                                 ".",
+                                 "..",
+                                 "a\xc2\x9b"
+                                 "b.csv",
+                                 "a\xe2\x80\xaevsc.exe",
+                                 "\xe2\x81\xa6"
+                                 "a.csv"}) {
+    refuse("datasets/iris", name, "header.file_name must be a path's last part");
+  }
   refuse("datasets/iris", std::string(256, 'a'), "found 256 bytes");
 }
 

@@ -171,12 +171,15 @@ TEST_F(InferenceServiceTest, EveryCallIsCountedOnceWithItsCodeAndBytes) {
   unknown.set_model_name("n");
   EXPECT_EQ(Infer(unknown).error_code(), grpc::StatusCode::NOT_FOUND);
   const std::string no_request = "\xff";
-  EXPECT_EQ(InferRaw(no_request).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  const grpc::Status unparsed = InferRaw(no_request);
+  EXPECT_EQ(unparsed.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(unparsed.error_message(),
+            "the request cannot be parsed as inference.ModelInferRequest");
   stack_->server->Stop(std::chrono::seconds(0));  // then all is counted
 
   const std::string text = prometheus::TextSerializer().Serialize(stack_->metrics.Collect());
   const std::string method = R"(method="inference.GRPCInferenceService/ModelInfer"})";
-  for (const std::string code : {"OK", "NOT_FOUND", "UNIMPLEMENTED"}) {
+  for (const std::string code : {"OK", "NOT_FOUND", "INVALID_ARGUMENT"}) {
     EXPECT_THAT(text, HasSubstr("millrace_calls_total{code=\"" + code + "\"," + method + " 1"));
   }
   EXPECT_THAT(text, HasSubstr("millrace_call_seconds_count{" + method + " 3"));

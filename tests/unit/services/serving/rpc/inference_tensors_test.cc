@@ -82,6 +82,45 @@ TEST(ReadFeaturesTest, PassesOverParameters) {
   EXPECT_TRUE(ReadFeatures(request, {.inputs = kInputs, .rows_max = 4'096}, x).ok());
 }
 
+TEST(ReadFeaturesTest, RefusesParametersThatChangeTheMeaningByName) {
+  for (const std::string name : {"classification",
+                                 "shared_memory_region",
+                                 "shared_memory_offset",
+                                 "shared_memory_byte_size"}) {
+    for (const ModelInferRequest& request : {Typed(), RawRequest()}) {
+      ExpectError(
+          request,
+          [&](auto& r) { (*r.mutable_inputs(0)->mutable_parameters())[name].set_int64_param(3); },
+          "an input has the parameter '" + name + "', which is not offered here");
+      ExpectError(
+          request,
+          [&](auto& r) { (*r.add_outputs()->mutable_parameters())[name].set_string_param("x"); },
+          "an output has the parameter '" + name + "'");
+      ExpectError(
+          request,
+          [&](auto& r) { (*r.mutable_parameters())[name].set_bool_param(true); },
+          "the request has the parameter '" + name + "'");
+    }
+  }
+  // Shared memory has no data in the request: that is not what is wrong with it.
+  ExpectError(
+      Typed(),
+      [](auto& r) {
+        r.mutable_inputs(0)->clear_contents();
+        (*r.mutable_inputs(0)->mutable_parameters())["shared_memory_region"].set_string_param("x");
+      },
+      "'shared_memory_region'");
+}
+
+TEST(ReadFeaturesTest, TakesContentsWithoutAValueBesideRawOnes) {
+  ModelInferRequest request = RawRequest();
+  request.mutable_inputs(0)->mutable_contents();  // as mlserver's converter leaves it
+  std::vector<float> x;
+  const auto rows = ReadFeatures(request, {.inputs = kInputs, .rows_max = 4'096}, x);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(x, kX);
+}
+
 TEST(ReadFeaturesTest, RefusesOtherInputs) {
   ExpectError(
       Typed(), [](auto& r) { r.clear_inputs(); }, "no input, expected 'features'");

@@ -1,6 +1,7 @@
 #include "services/serving/rpc/upload.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include "tests/unit/services/serving/rpc/serving_stack.h"
@@ -268,6 +269,37 @@ TEST_F(UploadTest, ARestartKeepsWhatWasAcknowledged) {
 
   EXPECT_THAT(stack_->models->VersionsOf("m"), ElementsAre(1));
   EXPECT_TRUE(stack_->models->Find("models/m").ok());
+}
+
+TEST_F(UploadTest, AMessageThatCannotBeParsedIsSaidAndNoEndOfTheStream) {
+  for (const bool header_first : {false, true}) {
+    Call call;
+    grpc::GenericStub stub(stack_->server->InProcessChannel());
+    grpc::CompletionQueue queue;
+    const auto stream =
+        stub.PrepareCall(&call.context, "/millrace.serving.v1.ServingService/UploadModel", &queue);
+    const auto next = [&queue] {
+      void* tag = nullptr;
+      bool ok = false;
+      return queue.Next(&tag, &ok) && ok;
+    };
+    stream->StartCall(nullptr);
+    ASSERT_TRUE(next());
+    if (header_first) {
+      const grpc::Slice header(Header("models/m").SerializeAsString());
+      stream->Write(grpc::ByteBuffer(&header, 1), nullptr);
+      ASSERT_TRUE(next());
+    }
+    const grpc::Slice garbage("\xff\xff");
+    stream->Write(grpc::ByteBuffer(&garbage, 1), nullptr);
+    next();
+    grpc::Status status;
+    stream->Finish(&status, nullptr);
+    next();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << header_first;
+    EXPECT_THAT(status.error_message(),
+                HasSubstr("cannot be parsed as millrace.serving.v1.UploadModelRequest"));
+  }
 }
 
 }  // namespace
