@@ -100,6 +100,17 @@ TEST_F(ColdModelsTest, AnUploadWithoutAPlaceIsRefusedWithBytesAndLimit) {
   EXPECT_TRUE(IsLoaded("models/b"));
 }
 
+TEST_F(ColdModelsTest, TheLimitHoldsToTheByte) {
+  Add("a", 1);
+  for (const std::int64_t less : {1, 0, -1}) {
+    ServedOptions options;
+    options.models_bytes_max = 2 * BytesOfOne() - less;
+    Reopen(std::move(options));
+    const absl::Status status = TryAdd("b", 2).status();
+    EXPECT_EQ(status.ok(), less <= 0) << less << ": " << status;
+  }
+}
+
 // A publisher that lost the answer sends the same again, whatever room there is.
 TEST_F(ColdModelsTest, TheSameBytesAgainNeedNoRoom) {
   Add("a", 1);

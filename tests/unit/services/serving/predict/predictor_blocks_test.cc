@@ -148,6 +148,20 @@ TEST(PredictorBlocksTest, ARowThatDoesNotFitIsRefusedWithItsBytes) {
   }
 }
 
+// 1,000 inputs, 5 units twice, 1 output and 2 answers.
+TEST(PredictorBlocksTest, TheLimitHoldsToTheByte) {
+  const LoadedModel model = WideModel(1);
+  Rows rows;
+  AddRow(1, rows);
+  Predictions predictions;
+  constexpr std::int64_t kRowBytes = 1'013 * 4;
+
+  EXPECT_FALSE(PredictorOf(model, kRowBytes - 1).Predict(FirstColumn(), rows, predictions).ok());
+  EXPECT_TRUE(PredictorOf(model, kRowBytes).Predict(FirstColumn(), rows, predictions).ok());
+  EXPECT_EQ(PredictorOf(model, 2 * kRowBytes - 1).block_rows(), 1);
+  EXPECT_EQ(PredictorOf(model, 2 * kRowBytes).block_rows(), 2);
+}
+
 std::int64_t AddressBytes() {
   std::int64_t pages = 0;
   if (std::FILE* const file = std::fopen("/proc/self/statm", "r"); file != nullptr) {
