@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <google/protobuf/util/message_differencer.h>
 
 #include "common/status/status.h"
 
@@ -124,9 +123,18 @@ absl::Status CheckFits(const v1::ModelSignature& oldest, const v1::ModelSignatur
 }
 
 bool IsSameSignature(const v1::ModelSignature& a, const v1::ModelSignature& b) {
-  google::protobuf::util::MessageDifferencer differencer;
-  differencer.set_repeated_field_comparison(google::protobuf::util::MessageDifferencer::AS_SET);
-  return differencer.Compare(a, b);
+  const auto types_of = [](const v1::ModelSignature& signature) {
+    std::multimap<std::string_view, schema::v1::ColumnType> types;
+    for (const v1::ModelSignature::Feature& feature : signature.features()) {
+      types.emplace(feature.name(), feature.type());
+    }
+    return types;
+  };
+  return a.label() == b.label() && a.task() == b.task() &&
+         a.positive_class() == b.positive_class() &&
+         std::equal(
+             a.classes().begin(), a.classes().end(), b.classes().begin(), b.classes().end()) &&
+         types_of(a) == types_of(b);
 }
 
 }  // namespace millrace::serving

@@ -9,6 +9,7 @@
 #include "common/model/signature.h"
 #include "common/resource/name.h"
 #include "common/status/status.h"
+#include "common/storage/sha256.h"
 #include "common/telemetry/log.h"
 #include "services/serving/load/signature_rule.h"
 
@@ -88,6 +89,13 @@ v1::PredictResponse HeadOf(const VersionRecord& record, const model::v1::BundleM
   return head;
 }
 
+// What a header says of a bundle is what the bundle says.
+absl::Status CheckSays(const v1::UploadHeader& header, const v1::ModelSignature& of_bundle) {
+  return !header.has_signature() || IsSameSignature(header.signature(), of_bundle)
+             ? absl::OkStatus()
+             : InvalidArgument("header.signature is not that of the bundle");
+}
+
 }  // namespace
 
 ServedVersion::ServedVersion(const VersionRecord& record,
@@ -156,37 +164,64 @@ ServedModels::Slot ServedModels::LoadFrom(const VersionRecord& record) const {
 // What was found to be damaged stays so until the same bundle comes again; what had no room is
 // tried again.
 ServedModels::Slot ServedModels::LoadCold(const std::string& id, std::int32_t number) {
-  const auto model = ModelOf(id);
-  if (model == nullptr) {
-    return NoSuchModel(id);
+  VersionRecord record;
+  {
+    const auto model = ModelOf(id);  // not while it loads: it would keep what is unloaded for it
+    if (model == nullptr) {
+      return NoSuchModel(id);
+    }
+    const auto found = model->versions.find(number);
+    if (found == model->versions.end()) {
+      return NotFound("the model has no version {}", number);
+    }
+    const Version& version = found->second;
+    if (!version.slot.ok() || *version.slot != nullptr) {
+      return version.slot;
+    }
+    record = version.record;
   }
-  const auto found = model->versions.find(number);
-  if (found == model->versions.end()) {
-    return NotFound("the model has no version {}", number);
-  }
-  const Version& version = found->second;
-  if (!version.slot.ok() || *version.slot != nullptr) {
-    return version.slot;
-  }
-  RETURN_IF_ERROR(MakeRoom(version.record.size_bytes, VersionName("models", id, number)));
-  Slot slot = LoadFrom(version.record);
-  Model next = *ModelOf(id);  // MakeRoom() may have changed it
+  RETURN_IF_ERROR(MakeRoom(record.size_bytes, VersionName("models", id, number)));
+  Slot slot = LoadFrom(record);
+  Model next = *ModelOf(id);
   next.versions.at(number).slot = slot;
-  RETURN_IF_ERROR(Publish(id, std::move(next), model->route->shares()));
+  std::vector<v1::RouteShare> shares = next.route->shares();
+  RETURN_IF_ERROR(Publish(id, std::move(next), std::move(shares)));
   return slot;
 }
 
-// Unloads what is used least until so many bytes more may be loaded.
-absl::Status ServedModels::MakeRoom(std::int64_t bytes, const std::string& name) {
-  struct Loaded {
+// A version with traffic that is cold, since Find() chose one; the preferred one if it is.
+std::int32_t ServedModels::ColdShare(const Model& model) {
+  const auto is_cold = [&model](std::int32_t number) {
+    const Slot& slot = model.versions.at(number).slot;
+    return slot.ok() && *slot == nullptr;
+  };
+  const std::int32_t preferred = model.route->preferred();
+  if (!is_cold(preferred)) {
+    for (const v1::RouteShare& share : model.route->shares()) {
+      if (is_cold(share.version())) {
+        return share.version();
+      }
+    }
+  }
+  return preferred;
+}
+
+// What is loaded.
+struct ServedModels::Loaded {
+  struct Idle {
     std::chrono::steady_clock::time_point used;
     std::string id;
-    std::int32_t number;
-    std::int64_t bytes;
+    std::int32_t number = 0;
+    std::int64_t bytes = 0;
   };
 
-  std::int64_t serving_bytes = 0;
-  std::vector<Loaded> others;
+  std::int64_t serving_bytes = 0;  // of versions with traffic
+  std::int64_t bytes = 0;          // of all
+  std::vector<Idle> idle;          // without traffic, the least recently used first
+};
+
+ServedModels::Loaded ServedModels::LoadedNow() const {
+  Loaded loaded;
   const auto now = table();
   for (const auto& [id, model] : *now) {
     for (const auto& [number, version] : model->versions) {
@@ -194,37 +229,47 @@ absl::Status ServedModels::MakeRoom(std::int64_t bytes, const std::string& name)
         continue;
       }
       const ServedVersion& served = **version.slot;
+      loaded.bytes += served.bytes();
       if (model->route->PercentOf(number) > 0) {
-        serving_bytes += served.bytes();
+        loaded.serving_bytes += served.bytes();
       } else {
-        others.push_back({served.used(), id, number, served.bytes()});
+        loaded.idle.push_back({served.used(), id, number, served.bytes()});
       }
     }
   }
-  if (bytes > options_.models_bytes_max - serving_bytes) {
-    return WithFix(
-        ResourceExhausted(
-            "{} takes {} bytes of memory; {} of {} are taken by versions with traffic",
-            name,
-            bytes,
-            serving_bytes,
-            options_.models_bytes_max),
-        "raise limits.models_bytes_max of the serving service, or delete models: `millrace model "
-        "rm`");
-  }
-  std::sort(others.begin(), others.end(), [](const Loaded& a, const Loaded& b) {
+  std::sort(loaded.idle.begin(), loaded.idle.end(), [](const auto& a, const auto& b) {
     return a.used < b.used;
   });
-  std::int64_t loaded = serving_bytes;
-  for (const Loaded& other : others) {
-    loaded += other.bytes;
+  return loaded;
+}
+
+absl::Status ServedModels::CheckRoom(const Loaded& loaded,
+                                     std::int64_t bytes,
+                                     const std::string& name) const {
+  if (bytes <= options_.models_bytes_max - loaded.serving_bytes) {
+    return absl::OkStatus();
   }
-  for (auto oldest = others.begin(); bytes > options_.models_bytes_max - loaded; ++oldest) {
+  return WithFix(
+      ResourceExhausted("{} takes {} bytes of memory; {} of {} are taken by versions with traffic",
+                        name,
+                        bytes,
+                        loaded.serving_bytes,
+                        options_.models_bytes_max),
+      "raise limits.models_bytes_max of the serving service, or delete models: `millrace model "
+      "rm`");
+}
+
+// Unloads what is used least until so many bytes more may be loaded.
+absl::Status ServedModels::MakeRoom(std::int64_t bytes, const std::string& name) {
+  const Loaded loaded = LoadedNow();  // keeps no version alive: what is unloaded shall be gone
+  RETURN_IF_ERROR(CheckRoom(loaded, bytes, name));
+  std::int64_t left = loaded.bytes;
+  for (auto oldest = loaded.idle.begin(); bytes > options_.models_bytes_max - left; ++oldest) {
     Model next = *ModelOf(oldest->id);
     next.versions.at(oldest->number).slot = nullptr;
     std::vector<v1::RouteShare> shares = next.route->shares();
     RETURN_IF_ERROR(Publish(oldest->id, std::move(next), std::move(shares)));
-    loaded -= oldest->bytes;
+    left -= oldest->bytes;
     log::Info("model_version_unloaded",
               {{"model_version", VersionName("models", oldest->id, oldest->number)}});
   }
@@ -330,7 +375,7 @@ ServedModels::Slot ServedModels::Load(std::string_view id, std::string_view vers
   ASSIGN_OR_RETURN(std::int32_t number, ParseNumber(version));
   const std::lock_guard lock(changing_);
   if (const auto model = ModelOf(id); number == 0 && model != nullptr) {
-    number = model->route->preferred();
+    number = ColdShare(*model);
   }
   return LoadCold(std::string(id), number);
 }
@@ -351,8 +396,44 @@ absl::Status ServedModels::Check(const v1::UploadHeader& header) {
   if (header.has_signature()) {
     RETURN_IF_ERROR(CheckSignature(id, header.signature()));
   }
-  return header.size_bytes() == 0 ? absl::OkStatus()
-                                  : MakeRoom(header.size_bytes(), "a bundle for " + header.model());
+  // Its size alone tells that it may be one that is there already, which needs no more room.
+  const auto model = ModelOf(id);
+  if (model != nullptr &&
+      std::any_of(model->versions.begin(), model->versions.end(), [&header](const auto& version) {
+        return version.second.record.size_bytes == header.size_bytes();
+      })) {
+    return absl::OkStatus();
+  }
+  return CheckRoom(LoadedNow(), header.size_bytes(), "a bundle for " + header.model());
+}
+
+// The version of a model that a bundle is already, and answers or can; 0: none.
+std::int32_t ServedModels::SameAs(const std::string& id, std::string_view bytes) const {
+  const auto model = ModelOf(id);
+  if (model == nullptr) {
+    return 0;
+  }
+  std::string sha256;
+  for (const auto& [number, version] : model->versions) {
+    if (version.slot.ok() && version.record.size_bytes == std::ssize(bytes)) {
+      sha256 = sha256.empty() ? storage::ToHex(storage::Sha256Of(bytes)) : sha256;
+      if (version.record.sha256 == sha256) {
+        return number;
+      }
+    }
+  }
+  return 0;
+}
+
+// The bundle is this version already: nothing changes, but its bytes on the disk are made whole.
+absl::StatusOr<v1::ModelVersion> ServedModels::AddAgain(const v1::UploadHeader& header,
+                                                        std::string_view bytes,
+                                                        const std::string& id,
+                                                        std::int32_t number) {
+  ASSIGN_OR_RETURN(const v1::ModelVersion stored, repository_.Get(id, number));
+  RETURN_IF_ERROR(CheckSays(header, model::SignatureOf(stored.manifest().transforms())));
+  RETURN_IF_ERROR(repository_.Add(id, bytes, stored.manifest(), {}).status());
+  return Get(stored.name());
 }
 
 absl::StatusOr<v1::ModelVersion> ServedModels::Add(const v1::UploadHeader& header,
@@ -360,13 +441,14 @@ absl::StatusOr<v1::ModelVersion> ServedModels::Add(const v1::UploadHeader& heade
                                                    const std::string& caller) {
   ASSIGN_OR_RETURN(const std::string id, ParseModel("header.model", header.model()));
   const std::lock_guard lock(changing_);  // one bundle at a time, which takes memory thrice
+  if (const std::int32_t same = SameAs(id, bytes); same != 0) {
+    return AddAgain(header, bytes, id, same);
+  }
   RETURN_IF_ERROR(
       MakeRoom(static_cast<std::int64_t>(bytes.size()), "a bundle for " + header.model()));
   ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(bytes));
   const v1::ModelSignature signature = model::SignatureOf(loaded.manifest.transforms());
-  if (header.has_signature() && !IsSameSignature(header.signature(), signature)) {
-    return InvalidArgument("header.signature is not that of the bundle");
-  }
+  RETURN_IF_ERROR(CheckSays(header, signature));
   RETURN_IF_ERROR(CheckSignature(id, signature));
   ASSIGN_OR_RETURN(const VersionRecord record,
                    repository_.Add(id,
@@ -437,19 +519,19 @@ absl::StatusOr<v1::Route> ServedModels::SetRoute(const v1::Route& route,
     return NoSuchModel(id);
   }
   const std::vector<v1::RouteShare> shares(route.shares().begin(), route.shares().end());
-  for (const v1::RouteShare& share : shares) {
-    if (!model->versions.contains(share.version())) {
-      continue;  // Route::Create() says so
-    }
-    if (const absl::Status loaded = LoadCold(id, share.version()).status(); !loaded.ok()) {
-      return WithFix(FailedPrecondition("{}", Message(loaded)), Fix(loaded));
-    }
-  }
   std::vector<std::int32_t> numbers;
   for (const auto& [number, version] : model->versions) {
     numbers.push_back(number);
   }
-  RETURN_IF_ERROR(Route::Create(shares, numbers).status());
+  ASSIGN_OR_RETURN(const Route next, Route::Create(shares, numbers));
+  for (const std::int32_t number : numbers) {
+    if (next.PercentOf(number) == 0) {
+      continue;
+    }
+    if (const absl::Status loaded = LoadCold(id, number).status(); !loaded.ok()) {
+      return WithFix(FailedPrecondition("{}", Message(loaded)), Fix(loaded));
+    }
+  }
   RETURN_IF_ERROR(repository_.SetRoute(id, shares, caller));
   RETURN_IF_ERROR(Publish(id, *ModelOf(id), shares));
   return route;

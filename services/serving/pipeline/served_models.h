@@ -134,7 +134,8 @@ class ServedModels {
 
   /// Verifies, warms and stores a bundle that was announced by `header`, then lets it serve.
   /// INVALID_ARGUMENT for a bad name or a signature that is not the bundle's, or what LoadModel()
-  /// and Check() say. Here and below `caller` is who asked: for the history of the route.
+  /// and Check() say. What is a version already changes nothing, room or not. Here and below
+  /// `caller` is who asked: for the history of the route.
   absl::StatusOr<v1::ModelVersion> Add(const v1::UploadHeader& header,
                                        std::string_view bytes,
                                        const std::string& caller = {});
@@ -144,7 +145,8 @@ class ServedModels {
 
   absl::StatusOr<v1::ListModelsResponse> List(const v1::ListModelsRequest& request);
 
-  /// FAILED_PRECONDITION for a version that could not be loaded; else as Route::Create().
+  /// Loads what gets traffic first: FAILED_PRECONDITION where that cannot be; else as
+  /// Route::Create().
   absl::StatusOr<v1::Route> SetRoute(const v1::Route& route, const std::string& caller = {});
 
   /// The route of `models/{model}` as it was set.
@@ -175,6 +177,8 @@ class ServedModels {
         std::make_shared<std::atomic<std::uint64_t>>(0);
   };
 
+  struct Loaded;
+
   struct Hash {
     using is_transparent = void;  // NOLINT(readability-identifier-naming): the library's name
 
@@ -194,10 +198,20 @@ class ServedModels {
 
   // The version `number`, or what the route chooses for 0.
   static Slot Choose(const Model& model, std::int32_t number);
+  static std::int32_t ColdShare(const Model& model);
 
   // Those below are called with changing_ held.
   Slot LoadCold(const std::string& id, std::int32_t number);
   absl::Status CheckSignature(const std::string& id, const v1::ModelSignature& next);
+  [[nodiscard]] Loaded LoadedNow() const;
+  [[nodiscard]] absl::Status CheckRoom(const Loaded& loaded,
+                                       std::int64_t bytes,
+                                       const std::string& name) const;
+  [[nodiscard]] std::int32_t SameAs(const std::string& id, std::string_view bytes) const;
+  absl::StatusOr<v1::ModelVersion> AddAgain(const v1::UploadHeader& header,
+                                            std::string_view bytes,
+                                            const std::string& id,
+                                            std::int32_t number);
   absl::Status MakeRoom(std::int64_t bytes, const std::string& name);
   absl::Status Publish(const std::string& id, Model model, std::vector<v1::RouteShare> shares);
   void Swap(Table table);

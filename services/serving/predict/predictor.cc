@@ -48,6 +48,31 @@ std::uint64_t NextSerial() {
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+// More than this is not kept for the next request.
+constexpr std::int64_t kKeptBytes = std::int64_t{4} << 20;
+
+// Gives this thread's buffers back when it goes, if a request made them large.
+class LargeBuffers {
+ public:
+  explicit LargeBuffers(std::int64_t bytes) : is_large_(bytes > kKeptBytes) {}
+
+  ~LargeBuffers() {
+    if (is_large_) {
+      Scratch& scratch = ThisThreadsScratch();
+      scratch.x = std::vector<float>();  // {} would keep its memory
+      scratch.y = std::vector<float>();
+      scratch.answers = std::vector<float>();
+      scratch.network = network::InferenceScratch();
+    }
+  }
+
+  LargeBuffers(const LargeBuffers&) = delete;
+  LargeBuffers& operator=(const LargeBuffers&) = delete;
+
+ private:
+  const bool is_large_;
+};
+
 std::span<float> Sized(std::int64_t size, std::vector<float>& buffer) {
   const auto count = static_cast<std::size_t>(size);
   if (buffer.size() < count) {
@@ -110,9 +135,9 @@ Predictor::Predictor(const schema::v1::Schema& schema,
       plan_(plan),
       loss_(loss),
       ignored_(ColumnsWithoutFeatures(schema, transformer.set())),
-      block_rows_(
-          std::max<std::int64_t>(buffer_bytes_max / BufferBytesOf(plan.network(), answer_count()),
-                                 1)),
+      buffer_bytes_max_(buffer_bytes_max),
+      row_bytes_(BufferBytesOf(plan.network(), answer_count())),
+      block_rows_(buffer_bytes_max / row_bytes_),
       answer_bytes_max_(AnswerBytesOf(classes())) {}
 
 absl::StatusOr<const features::Transformer::Binding*> Predictor::Bind(
@@ -130,10 +155,23 @@ absl::StatusOr<const features::Transformer::Binding*> Predictor::Bind(
   return &*cached.binding;
 }
 
+absl::Status Predictor::CheckRowFits() const {
+  if (block_rows_ > 0) {
+    return absl::OkStatus();
+  }
+  return WithFix(ResourceExhausted("one row of this model takes buffers of {} bytes, of {} bytes "
+                                   "that a prediction may take",
+                                   row_bytes_,
+                                   buffer_bytes_max_),
+                 "raise limits.compute_bytes_max of the serving service");
+}
+
 absl::Status Predictor::Predict(const RepeatedPtrField<std::string>& columns,
                                 const RepeatedPtrField<schema::v1::Row>& rows,
                                 RepeatedPtrField<v1::Prediction>& predictions) const {
+  RETURN_IF_ERROR(CheckRowFits());
   ASSIGN_OR_RETURN(const features::Transformer::Binding* const binding, Bind(columns));
+  const LargeBuffers buffers(std::min<std::int64_t>(rows.size(), block_rows_) * row_bytes_);
   Scratch& scratch = ThisThreadsScratch();
   const auto inputs = static_cast<std::size_t>(input_count());
   const auto width = static_cast<std::size_t>(answer_count());
@@ -161,6 +199,8 @@ absl::Status Predictor::Predict(const RepeatedPtrField<std::string>& columns,
 absl::Status Predictor::Infer(std::int64_t rows,
                               std::span<const float> x,
                               std::span<float> answers) const {
+  RETURN_IF_ERROR(CheckRowFits());
+  const LargeBuffers buffers(std::min(rows, block_rows_) * row_bytes_);
   const auto inputs = static_cast<std::size_t>(input_count());
   const auto width = static_cast<std::size_t>(answer_count());
   for (std::int64_t first = 0; first < rows; first += block_rows_) {

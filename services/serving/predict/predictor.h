@@ -23,8 +23,9 @@ namespace millrace::serving {
 
 /// Applies Transforms, network and loss to the rows of requests. A row's answer has the same bits
 /// alone, first, last or among others. Thread-safe; each thread has buffers of its own, so that
-/// answering a small request allocates nothing. They grow to `buffer_bytes_max`: more rows than fit
-/// are computed in blocks, of one row at least.
+/// answering a small request allocates nothing. They grow to `buffer_bytes_max`, and go when they
+/// are large and the request is answered: more rows than fit are computed in blocks, and one row
+/// that does not fit is RESOURCE_EXHAUSTED.
 class Predictor {
  public:
   static constexpr std::int64_t kBufferBytesMax = std::int64_t{64} << 20;
@@ -56,7 +57,7 @@ class Predictor {
   /// The most bytes that the answer to one row takes in a PredictResponse or ModelInferResponse.
   [[nodiscard]] std::int64_t answer_bytes_max() const { return answer_bytes_max_; }
 
-  /// Rows that are computed together at the most.
+  /// Rows that are computed together at the most; 0: not one fits.
   [[nodiscard]] std::int64_t block_rows() const { return block_rows_; }
 
   /// Classes, or 1 for a regression.
@@ -71,6 +72,8 @@ class Predictor {
   absl::StatusOr<const features::Transformer::Binding*> Bind(
       const google::protobuf::RepeatedPtrField<std::string>& columns) const;
 
+  [[nodiscard]] absl::Status CheckRowFits() const;
+
   absl::Status InferBlock(std::int64_t first,
                           std::int64_t rows,
                           std::span<const float> x,
@@ -83,6 +86,8 @@ class Predictor {
   const network::InferencePlan& plan_;
   const network::Loss& loss_;
   std::vector<std::string> ignored_;
+  const std::int64_t buffer_bytes_max_;
+  const std::int64_t row_bytes_;  // of buffers
   const std::int64_t block_rows_;
   const std::int64_t answer_bytes_max_;
 };

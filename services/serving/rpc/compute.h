@@ -66,7 +66,8 @@ class ComputeCall final : public grpc::ServerUnaryReactor, public ComputeWork {
 
   /// Waits for a thread, or ends the call.
   void Begin(const ComputeDemand& demand) {
-    if (const absl::Status refused = pool_.Admit(*this, demand); !refused.ok()) {
+    const auto admit = [this, &demand] { return pool_.Admit(*this, demand); };
+    if (const absl::Status refused = rpc::Caught(admit); !refused.ok()) {
       End(refused);
     }
   }

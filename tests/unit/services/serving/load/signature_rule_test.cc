@@ -1,5 +1,6 @@
 #include "services/serving/load/signature_rule.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -103,6 +104,30 @@ TEST(SignatureRuleTest, NamesThreeDifferencesAndCountsTheOthers) {
   const absl::Status status = CheckFits(Signature(), Signature(others));
   EXPECT_THAT(std::string(Message(status)), HasSubstr("and 100 differences more"));
   EXPECT_LT(Message(status).size(), 400U);
+}
+
+TEST(SignatureRuleTest, TheOrderOfClassesIsTheSignaturesAndThatOfFeaturesIsNot) {
+  v1::ModelSignature next = Signature();
+  next.mutable_features()->SwapElements(0, 2);
+  EXPECT_TRUE(IsSameSignature(Signature(), next));
+
+  next.mutable_features(0)->set_type(schema::v1::COLUMN_TYPE_REAL);
+  EXPECT_FALSE(IsSameSignature(Signature(), next));
+  EXPECT_FALSE(IsSameSignature(Species({"a", "b"}), Species({"b", "a"})))
+      << "the order of the probabilities";
+}
+
+// All changes of the catalog wait for it.
+TEST(SignatureRuleTest, TheWidestModelsAreComparedAtOnce) {
+  Features features;
+  for (int i = 0; i < 16'384; ++i) {
+    features.emplace_back("x" + std::to_string(i), schema::v1::COLUMN_TYPE_REAL);
+  }
+  const v1::ModelSignature wide = Signature(features);
+  std::reverse(features.begin(), features.end());
+
+  EXPECT_TRUE(IsSameSignature(wide, Signature(features)));  // minutes, pair by pair
+  EXPECT_TRUE(CheckFits(wide, Signature(features)).ok());
 }
 
 }  // namespace

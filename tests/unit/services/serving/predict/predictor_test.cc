@@ -86,7 +86,7 @@ TEST_F(PredictorTest, RowsThatDoNotFitTheBuffersAreComputedInBlocksWithTheSameBi
   }
   std::vector<float> expected_answers(200);
   ASSERT_TRUE(predictor_.Infer(100, x, expected_answers).ok());
-  for (const std::int64_t bytes : {1, 200, 1'000}) {
+  for (const std::int64_t bytes : {70, 200, 1'000}) {
     const Predictor small(
         loaded_.manifest.schema(), loaded_.transformer, loaded_.plan, loaded_.loss, bytes);
     EXPECT_LT(small.block_rows(), 20);
@@ -104,7 +104,7 @@ TEST_F(PredictorTest, RowsThatDoNotFitTheBuffersAreComputedInBlocksWithTheSameBi
 
 TEST_F(PredictorTest, ARowInALaterBlockIsNamedByItsPlaceInTheRequest) {
   const Predictor small(
-      loaded_.manifest.schema(), loaded_.transformer, loaded_.plan, loaded_.loss, 1);
+      loaded_.manifest.schema(), loaded_.transformer, loaded_.plan, loaded_.loss, 70);
   Rows rows;
   for (int i = 0; i < 7; ++i) {
     AddRow(i, "red", rows);

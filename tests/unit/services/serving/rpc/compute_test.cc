@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <future>
+#include <new>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -23,7 +24,8 @@ using testing::HasSubstr;
 class ComputingService final : public inference::GRPCInferenceService::CallbackService {
  public:
   double microseconds = 1'000;
-  bool late = false;  // whether a call reaches Compute() only after its deadline
+  bool throws = false;  // whether there is no memory for the work
+  bool late = false;    // whether a call reaches Compute() only after its deadline
   ComputePool pool{{.threads = 1, .waiting_max = 1}};
   std::thread::id arrived;
   std::thread::id worked;
@@ -44,6 +46,9 @@ class ComputingService final : public inference::GRPCInferenceService::CallbackS
     return Compute(call, pool, *request, microseconds, [this] {
       worked = std::this_thread::get_id();
       ++work_count;
+      if (throws) {
+        throw std::bad_alloc();
+      }
       return absl::OkStatus();
     });
   }
@@ -119,6 +124,19 @@ TEST_F(ComputeTest, ShortWorkDoesNotWaitForLongWork) {
   EXPECT_EQ(service_.work_count, 1);
   waits.Cancel();
   EXPECT_EQ(waits.Result().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(ComputeTest, WithoutMemoryOneCallEndsAndTheNextIsAnswered) {
+  for (const double microseconds : {1.0, 1'000.0}) {
+    service_.microseconds = microseconds;
+    service_.throws = true;
+    const grpc::Status status = Call();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << microseconds;
+    EXPECT_THAT(status.error_message(), HasSubstr("memory"));
+
+    service_.throws = false;
+    EXPECT_TRUE(Call().ok());
+  }
 }
 
 TEST_F(ComputeTest, AFullQueueAnswersAtOnce) {
