@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "common/status/place.h"
 #include "common/status/status.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -34,7 +35,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
     return grpc::Status::OK;
   }
   const auto code = static_cast<grpc::StatusCode>(status.code());
-  const std::string message = Cut(Message(status));
+  const std::string message = Cut(MessageWithoutPlace(status));
   google::rpc::Status details;
   details.set_code(static_cast<int>(code));
   details.set_message(message);  // where Go and Java look for the text
