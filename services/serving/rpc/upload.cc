@@ -2,6 +2,7 @@
 
 #include "common/resource/name.h"
 #include "common/rpc/access.h"
+#include "common/rpc/caught.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 
@@ -48,7 +49,7 @@ void Upload::OnReadDone(bool ok) {
 
 void Upload::Step() {
   const bool is_last = message_.has_close();
-  const absl::Status status = Take();
+  const absl::Status status = rpc::Caught([this] { return Take(); });
   if (is_last || !status.ok()) {
     End(status);
     return;
