@@ -1,5 +1,7 @@
 #include "common/audit/line.h"
 
+#include <ctime>
+
 #include <fmt/chrono.h>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +18,7 @@ constexpr std::size_t kValueBytesMax = 256;
 constexpr std::size_t kDigestBytes = 64;
 constexpr std::string_view kDigestKey = R"(,"digest":")";
 constexpr std::string_view kEnd = R"("})";
+constexpr const char* kRetention = "millrace.audit/Retention";
 
 // Cuts before a character of UTF-8, not inside.
 std::string Cut(const std::string& value) {
@@ -36,6 +39,13 @@ std::string FormatTime(std::chrono::system_clock::time_point time) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
                      fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
                      milliseconds);
+}
+
+// What FormatTime() gave, to the second; 1970 where it is something else.
+std::chrono::system_clock::time_point ParseTime(const std::string& text) {
+  std::tm parts{};
+  const char* const rest = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  return std::chrono::system_clock::from_time_t(rest == nullptr ? 0 : timegm(&parts));
 }
 
 std::string DigestOf(std::string_view bytes) {
@@ -64,15 +74,25 @@ std::string FormatLine(const Change& change,
   return line;
 }
 
-absl::Status FollowLine(std::string_view line, Position& position) {
+std::string FormatRetention(std::chrono::system_clock::time_point time, const Position& position) {
+  Position before{.sequence = position.sequence - 1, .digest = position.digest};
+  return FormatLine({.caller = {},
+                     .request_id = {},
+                     .method = kRetention,
+                     .resource = {},
+                     .outcome = "lines up to this sequence were removed by their age"},
+                    time,
+                    before);
+}
+
+absl::StatusOr<LineHead> ReadHead(std::string_view line) {
   constexpr std::size_t kTail = kDigestKey.size() + kDigestBytes + kEnd.size();
   const std::size_t covered = line.size() < kTail ? 0 : line.size() - kTail;
   if (line.size() < kTail || line.substr(covered, kDigestKey.size()) != kDigestKey ||
       line.substr(line.size() - kEnd.size()) != kEnd) {
     return DataLoss("the line does not end with its digest");
   }
-  const std::string digest = DigestOf(line.substr(0, covered));
-  if (line.substr(covered + kDigestKey.size(), kDigestBytes) != digest) {
+  if (line.substr(covered + kDigestKey.size(), kDigestBytes) != DigestOf(line.substr(0, covered))) {
     return DataLoss("the line was changed: its digest differs");
   }
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -80,16 +100,27 @@ absl::Status FollowLine(std::string_view line, Position& position) {
       !json.contains("previous") || !json["previous"].is_string()) {
     return DataLoss("the line has no sequence or no previous digest");
   }
-  const auto sequence = json["sequence"].get<std::int64_t>();
-  if (sequence != position.sequence + 1) {
+  const auto text = [&](const char* key) {
+    return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
+  };
+  return LineHead{.sequence = json["sequence"].get<std::int64_t>(),
+                  .previous = json["previous"].get<std::string>(),
+                  .time = ParseTime(text("time")),
+                  .is_retention = text("method") == kRetention};
+}
+
+absl::Status FollowLine(std::string_view line, Position& position) {
+  ASSIGN_OR_RETURN(const LineHead head, ReadHead(line));
+  if (head.sequence != position.sequence + 1) {
     return DataLoss("lines are missing, doubled or moved: expected sequence {}, found {}",
                     position.sequence + 1,
-                    sequence);
+                    head.sequence);
   }
-  if (json["previous"].get<std::string>() != position.digest) {
+  if (head.previous != position.digest) {
     return DataLoss("the line does not continue the one before: its previous digest differs");
   }
-  position = {.sequence = sequence, .digest = digest};
+  const std::size_t digest = line.size() - kEnd.size() - kDigestBytes;
+  position = {.sequence = head.sequence, .digest = std::string(line.substr(digest, kDigestBytes))};
   return absl::OkStatus();
 }
 

@@ -35,6 +35,21 @@ std::string FormatLine(const Change& change,
                        std::chrono::system_clock::time_point time,
                        Position& position);
 
+/// The line that stands for all up to `position`, which were removed. It has their last sequence,
+/// and their last digest as `previous`; the line that follows continues that, not this line.
+std::string FormatRetention(std::chrono::system_clock::time_point time, const Position& position);
+
+/// What a line says of itself.
+struct LineHead {
+  std::int64_t sequence = 0;
+  std::string previous;  // digest of the line before
+  std::chrono::system_clock::time_point time;
+  bool is_retention = false;
+};
+
+/// DATA_LOSS when it is no line, or not what was written.
+absl::StatusOr<LineHead> ReadHead(std::string_view line);
+
 /// Moves `position` to `line`, or DATA_LOSS that says why the line is not the next one.
 absl::Status FollowLine(std::string_view line, Position& position);
 

@@ -15,6 +15,11 @@ Cell ColumnCells::At(std::int64_t row) const {
           .text = dictionary[static_cast<std::size_t>(codes[i])]};
 }
 
+std::int64_t CellBytes(schema::v1::ColumnType type) {
+  const std::size_t value = IsNumeric(type) ? sizeof(double) : sizeof(std::int32_t);
+  return static_cast<std::int64_t>(value + sizeof(std::uint8_t));
+}
+
 bool IsNumeric(schema::v1::ColumnType type) {
   switch (type) {
     case schema::v1::COLUMN_TYPE_BOOLEAN:

@@ -32,6 +32,9 @@ struct ColumnCells {
 /// Whether cells of this type are numbers.
 bool IsNumeric(schema::v1::ColumnType type);
 
+/// Memory of a cell of this type in ColumnCells, but for its text.
+std::int64_t CellBytes(schema::v1::ColumnType type);
+
 /// The class that a label's cell names: a text itself, a boolean's spelling, a number's shortest
 /// text. Requires: the cell is not missing.
 std::string ClassName(const schema::v1::Column& column, const Cell& cell);

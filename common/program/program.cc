@@ -7,6 +7,7 @@
 
 #include <absl/synchronization/mutex.h>
 #include <fmt/format.h>
+#include <prometheus/gauge.h>
 #include <unistd.h>
 
 #include "common/clock/clock.h"
@@ -21,6 +22,7 @@
 #include "common/state/actions.h"
 #include "common/status/hidden_folder.h"
 #include "common/status/status.h"
+#include "common/storage/reserve.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics_server.h"
 #include "common/version/version.h"
@@ -70,8 +72,32 @@ std::vector<std::string> Environment() {
   return environment;
 }
 
+// Keeps the reserve, and tells Prometheus how much of it there is.
+std::shared_ptr<storage::Reserve> KeepReserve(const Settings& settings,
+                                              prometheus::Registry* metrics) {
+  auto reserve = storage::Reserve::Of(settings.folder);
+  prometheus::Gauge* const gauge =
+      metrics == nullptr ? nullptr
+                         : &prometheus::BuildGauge()
+                                .Name("millrace_reserve_bytes")
+                                .Help("Bytes kept free for deleting; 0: the disk is full.")
+                                .Register(*metrics)
+                                .Add({});
+  reserve->Keep(settings.reserve_bytes, [gauge, wanted = settings.reserve_bytes](auto bytes) {
+    if (gauge != nullptr) {
+      gauge->Set(static_cast<double>(bytes));
+    }
+    if (bytes < wanted) {
+      log::Warning("disk_full", {{"reserve_bytes", std::to_string(bytes)}});
+    }
+  });
+  return reserve;
+}
+
 absl::Status Run(const Definition& definition) {
   rpc::BlockStopSignals();
+  const auto reserve = storage::Reserve::Of(definition.settings().folder);
+  reserve->GiveForStart();
   RETURN_IF_ERROR(config::CheckLimits(definition.config));
   RETURN_IF_ERROR(RaiseDescriptors());
   return definition.run();
@@ -84,6 +110,7 @@ absl::Status Serve(const Settings& settings, const Served& served) {
   StatusService status_service(served.name, SystemClock());
   std::vector<grpc::Service*> services = served.services;
   services.push_back(&status_service);
+  const auto reserve = KeepReserve(settings, served.metrics.get());
   ASSIGN_OR_RETURN(const auto metrics, ServeMetrics(settings, served.metrics));
   ASSIGN_OR_RETURN(
       const auto server,

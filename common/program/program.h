@@ -34,6 +34,7 @@ struct Settings {
   std::string log_level = {};
   std::string port_file = {};
   std::int32_t drain_seconds = 0;
+  std::int64_t reserve_bytes = 0;
   security::v1::Tls tls = {};
   std::string access_file = {};
   std::string metrics_address = {};
@@ -51,6 +52,7 @@ Settings SettingsOf(const Config& config) {
           .log_level = config.log_level(),
           .port_file = config.port_file(),
           .drain_seconds = config.drain_seconds(),
+          .reserve_bytes = config.reserve_bytes(),
           .tls = config.tls(),
           .access_file = config.access_file(),
           .metrics_address = config.metrics_address(),
@@ -72,9 +74,9 @@ struct Served {
   std::function<void()> before_drain = {};
 };
 
-/// Serves them and a StatusService, writes the port files, probes itself, and returns when SIGTERM
-/// or SIGINT came and the calls in flight have ended or were cancelled. Requires:
-/// BlockStopSignals() before any thread.
+/// Serves them and a StatusService, keeps the folder's reserve, writes the port files, probes
+/// itself, and returns when SIGTERM or SIGINT came and the calls in flight have ended or were
+/// cancelled. Requires: BlockStopSignals() before any thread.
 absl::Status Serve(const Settings& settings, const Served& served);
 
 /// One service's program.

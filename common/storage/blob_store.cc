@@ -115,16 +115,15 @@ absl::StatusOr<std::string> BlobStore::Get(std::string_view sha256) const {
   if (!IsDigest(sha256)) {  // never joined to a path
     return NotFound("no blob of that name");
   }
-  const std::string path = PathOf(sha256);
-  ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> file, files_.Open(path));
+  ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> file, files_.Open(PathOf(sha256)));
   ASSIGN_OR_RETURN(std::string stored, file->Read(0, file->size()));
   absl::StatusOr<std::string> bytes = Decode(std::move(stored));
   if (!bytes.ok()) {
-    return Annotate(bytes.status(), fmt::format("blob {}", path));
+    return Annotate(bytes.status(), fmt::format("blob {}", sha256));
   }
   const std::string found = ToHex(Sha256Of(*bytes));
   if (found != sha256) {
-    return DataLoss("blob {}: its bytes have SHA-256 {}", path, found);
+    return DataLoss("blob {}: its bytes have SHA-256 {}", sha256, found);
   }
   return bytes;
 }

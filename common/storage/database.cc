@@ -12,6 +12,7 @@
 
 #include "common/status/check.h"
 #include "common/status/status.h"
+#include "common/storage/durable_file.h"
 #include "common/storage/posix_error.h"
 #include "common/storage/sha256.h"
 
@@ -156,6 +157,9 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Connect(const std::string& p
   if (sqlite3_open_v2(path.c_str(), &database->connection_, kFlags, nullptr) != SQLITE_OK) {
     return database->Failure("opening " + path);
   }
+  if (path != kInMemory) {
+    database->reserve_ = Reserve::Of(ParentOf(path));
+  }
   RETURN_IF_ERROR(database->Configure(path));
   return database;
 }
@@ -241,8 +245,10 @@ absl::Status Database::Execute(const std::string& sql) {
 
 absl::Status Database::Failure(std::string_view action) const {
   const int extended = sqlite3_extended_errcode(connection_);
-  return {CodeOf(extended & 0xFF, extended),
-          fmt::format("{}: {}", action, sqlite3_errmsg(connection_))};
+  const int result = extended & 0xFF;
+  absl::Status failure(CodeOf(result, extended),
+                       fmt::format("{}: {}", action, sqlite3_errmsg(connection_)));
+  return result == SQLITE_FULL ? WithFix(std::move(failure), kDiskFullFix) : failure;
 }
 
 absl::StatusOr<std::vector<DatabaseRow>> Database::Query(std::string_view sql,
@@ -286,6 +292,11 @@ absl::Status Database::Transact(const std::function<absl::Status()>& work) {
         .IgnoreError();  // a failed one leaves nothing either: it was never committed
   }
   return status;
+}
+
+absl::Status Database::TransactToRemove(const std::function<absl::Status()>& work) {
+  const auto transact = [&] { return Transact(work); };
+  return reserve_ == nullptr ? transact() : reserve_->Spend(transact);
 }
 
 absl::StatusOr<std::vector<std::string>> Database::Damage() {

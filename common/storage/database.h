@@ -15,6 +15,8 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/storage/reserve.h"
+
 struct sqlite3;
 
 namespace millrace::storage {
@@ -68,6 +70,10 @@ class Database {
   /// Query() of the same thread takes part.
   absl::Status Transact(const std::function<absl::Status()>& work);
 
+  /// The same where `work` makes room and only that: on a full disk it gets the folder's reserve
+  /// (reserve.h) and is run a second time.
+  absl::Status TransactToRemove(const std::function<absl::Status()>& work);
+
   /// What is wrong with the whole file: pages, indexes and constraints, in SQLite's words;
   /// references between tables; rows that do not fit their seal. Empty when nothing is. Reads
   /// everything; names up to 100 rows of a table.
@@ -88,6 +94,7 @@ class Database {
   absl::StatusOr<std::vector<std::string>> BrokenSeals(const std::string& table);
   [[nodiscard]] absl::Status Failure(std::string_view action) const;
 
+  std::shared_ptr<Reserve> reserve_;  // of the file's folder; null in memory
   std::recursive_mutex mutex_;
   sqlite3* connection_ = nullptr;  // guarded by mutex_
 };

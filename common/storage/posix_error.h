@@ -6,28 +6,36 @@
 #include <string_view>
 #include <system_error>
 
+#include "common/status/place.h"
 #include "common/status/status.h"
 
 namespace millrace::storage {
 
-/// The error `code` of `action` on `path`: "cannot write /data/a: No space left on device".
+/// What helps on a full disk.
+inline constexpr std::string_view kDiskFullFix =
+    "free disk space: `millrace dataset rm`, `millrace model rm` and `millrace upload rm` remove "
+    "what is no longer needed";
+
+/// The error `code` of `action` on `path`: "cannot write /data/a: No space left on device". Callers
+/// are not told the path (WithPlace()).
 inline absl::Status PosixError(std::string_view action, std::string_view path, int code) {
   const std::string text =
       fmt::format("cannot {} {}: {}", action, path, std::generic_category().message(code));
   switch (code) {
     case ENOENT:
-      return absl::NotFoundError(text);
+      return WithPlace(absl::NotFoundError(text), path);
     case EEXIST:
-      return absl::AlreadyExistsError(text);
+      return WithPlace(absl::AlreadyExistsError(text), path);
     case ENOSPC:
     case EDQUOT:
+      return WithPlace(WithFix(absl::ResourceExhaustedError(text), kDiskFullFix), path);
     case EFBIG:
     case EMFILE:
     case ENFILE:
     case ENOMEM:
-      return absl::ResourceExhaustedError(text);
+      return WithPlace(absl::ResourceExhaustedError(text), path);
     default:
-      return absl::UnavailableError(text);
+      return WithPlace(absl::UnavailableError(text), path);
   }
 }
 

@@ -27,7 +27,7 @@ absl::StatusOr<std::string> SortedRuns::Read(std::size_t run,
   const std::int64_t wanted = std::min(size, left);
   ASSIGN_OR_RETURN(std::string bytes, file_->Read(begin + offset, wanted));
   if (static_cast<std::int64_t>(bytes.size()) != wanted) {
-    return DataLoss("a temporary file ended early: {}", staged_->path());
+    return DataLoss("a temporary file ended early");
   }
   return bytes;
 }

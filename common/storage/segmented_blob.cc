@@ -113,43 +113,43 @@ absl::StatusOr<SegmentedBlob> SegmentedBlob::Open(FileSystem& files,
                                                   const std::string& folder,
                                                   std::string_view sha256) {
   SegmentedBlob blob;
-  blob.path_ = fmt::format("{}/{}", folder, sha256);
-  ASSIGN_OR_RETURN(blob.file_, files.Open(blob.path_));
+  blob.name_ = std::string(sha256);
+  ASSIGN_OR_RETURN(blob.file_, files.Open(fmt::format("{}/{}", folder, sha256)));
   const ReadableFile& file = *blob.file_;
   constexpr auto kHeaderBytes = static_cast<std::int64_t>(kHeader.size());
   constexpr auto kCountBytes = static_cast<std::int64_t>(sizeof(std::uint64_t));
   ASSIGN_OR_RETURN(const std::string header, file.Read(0, kHeaderBytes));
   const std::int64_t left = file.size() - kHeaderBytes - kCountBytes;  // segments and index
   if (header != kHeader || left < 0) {
-    return DataLoss("blob {}: no header of a segmented blob", blob.path_);
+    return DataLoss("blob {}: no header of a segmented blob", blob.name_);
   }
   ASSIGN_OR_RETURN(const std::string count_bytes, file.Read(kHeaderBytes + left, kCountBytes));
   const std::uint64_t count =
       count_bytes.size() == sizeof(std::uint64_t) ? NumberAt(count_bytes, 0) : ~std::uint64_t{0};
   if (count > static_cast<std::uint64_t>(left) / kEntryBytes) {
-    return DataLoss("blob {}: its index is longer than its file", blob.path_);
+    return DataLoss("blob {}: its index is longer than its file", blob.name_);
   }
   const auto index_bytes = static_cast<std::int64_t>(count * kEntryBytes);
   ASSIGN_OR_RETURN(const std::string index,
                    file.Read(kHeaderBytes + left - index_bytes, index_bytes));
   if (static_cast<std::int64_t>(index.size()) != index_bytes) {
-    return DataLoss("blob {}: its index is cut", blob.path_);
+    return DataLoss("blob {}: its index is cut", blob.name_);
   }
   blob.segments_ = SegmentsIn(index);
   const std::string found = NameOf(blob.segments_);
   if (found != sha256) {
-    return DataLoss("blob {}: its index has SHA-256 {}", blob.path_, found);
+    return DataLoss("blob {}: its index has SHA-256 {}", blob.name_, found);
   }
   std::int64_t offset = kHeaderBytes;
   for (const Segment& segment : blob.segments_) {
     blob.offsets_.push_back(offset);
     if (segment.stored_size > static_cast<std::uint64_t>(left)) {
-      return DataLoss("blob {}: a segment is longer than the file", blob.path_);
+      return DataLoss("blob {}: a segment is longer than the file", blob.name_);
     }
     offset += static_cast<std::int64_t>(segment.stored_size);
   }
   if (offset != kHeaderBytes + left - index_bytes) {
-    return DataLoss("blob {}: its segments do not fill it", blob.path_);
+    return DataLoss("blob {}: its segments do not fill it", blob.name_);
   }
   return blob;
 }
@@ -161,12 +161,12 @@ absl::StatusOr<std::string> SegmentedBlob::Read(std::size_t segment) const {
   if (entry.stored_size < entry.size) {
     absl::StatusOr<std::string> whole = Decompress(bytes, entry.size);
     if (!whole.ok()) {
-      return Annotate(whole.status(), fmt::format("blob {}, segment {}", path_, segment));
+      return Annotate(whole.status(), fmt::format("blob {}, segment {}", name_, segment));
     }
     bytes = *std::move(whole);
   }
   if (bytes.size() != entry.size || Sha256Of(bytes) != entry.sha256) {
-    return DataLoss("blob {}: segment {} is damaged", path_, segment);
+    return DataLoss("blob {}: segment {} is damaged", name_, segment);
   }
   return bytes;
 }

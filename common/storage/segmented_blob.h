@@ -72,13 +72,18 @@ class SegmentedBlob {
 
   [[nodiscard]] std::size_t count() const { return segments_.size(); }
 
+  /// Of a segment's own bytes.
+  [[nodiscard]] std::int64_t size_bytes(std::size_t segment) const {
+    return static_cast<std::int64_t>(segments_.at(segment).size);
+  }
+
   /// Reads and verifies a segment. DATA_LOSS when it is damaged.
   [[nodiscard]] absl::StatusOr<std::string> Read(std::size_t segment) const;
 
  private:
   SegmentedBlob() = default;
 
-  std::string path_;
+  std::string name_;
   std::shared_ptr<const ReadableFile> file_;
   std::vector<Segment> segments_;
   std::vector<std::int64_t> offsets_;

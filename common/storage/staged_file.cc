@@ -20,7 +20,7 @@ StagedFile::~StagedFile() {
 
 absl::Status StagedFile::Append(std::string_view bytes) {
   if (file_ == nullptr) {
-    return FailedPrecondition("{} is closed", path_);
+    return FailedPrecondition("the staged file is closed");
   }
   RETURN_IF_ERROR(file_->Append(bytes));
   size_ += static_cast<std::int64_t>(bytes.size());
@@ -29,7 +29,7 @@ absl::Status StagedFile::Append(std::string_view bytes) {
 
 absl::Status StagedFile::Close() {
   if (file_ == nullptr) {
-    return FailedPrecondition("{} is closed", path_);
+    return FailedPrecondition("the staged file is closed");
   }
   const absl::Status closed = file_->Close();
   file_.reset();

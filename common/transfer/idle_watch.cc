@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <stop_token>
 #include <utility>
+#include <vector>
 
 #include "common/status/status.h"
 
@@ -33,15 +34,21 @@ IdleWatch::IdleWatch(milliseconds idle_max)
 
 void IdleWatch::EndIdle() {
   const Time latest = std::chrono::steady_clock::now() - idle_max_;
-  const std::lock_guard lock(mutex_);
-  for (Stream* const stream : streams_) {
-    if (stream->since_.has_value() && *stream->since_ <= latest) {
-      stream->since_.reset();
-      stream->on_idle_(WithFix(
-          absl::DeadlineExceededError(fmt::format(
-              "no message came for {} s", std::chrono::duration<double>(idle_max_).count())),
-          "send the next message sooner; an upload with an upload_id goes on where it is"));
+  std::vector<std::function<void(const absl::Status&)>> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Stream* const stream : streams_) {
+      if (stream->since_.has_value() && *stream->since_ <= latest) {
+        stream->since_.reset();
+        ended.push_back(stream->on_idle_);
+      }
     }
+  }
+  // Without the lock: the end of a call may destroy its stream here.
+  for (const auto& end : ended) {
+    end(WithFix(absl::DeadlineExceededError(fmt::format(
+                    "no message came for {} s", std::chrono::duration<double>(idle_max_).count())),
+                "send the next message sooner; an upload with an upload_id goes on where it is"));
   }
 }
 

@@ -39,8 +39,8 @@ class IdleWatch {
 /// One stream: `Waits()` before each read, `Came()` when the read is done.
 class IdleWatch::Stream {
  public:
-  /// `on_idle` is called at most once, on the watch's thread, which holds a lock then: it hands the
-  /// end of the call on to another thread, with the status that it is given.
+  /// `on_idle` is called at most once, on the watch's thread, with the status that the call ends
+  /// with: it hands that on to another thread. Until it has ended the call, the stream lives.
   Stream(IdleWatch& watch, std::function<void(const absl::Status&)> on_idle);
   ~Stream();
   Stream(const Stream&) = delete;

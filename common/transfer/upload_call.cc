@@ -14,8 +14,10 @@ using std::chrono::steady_clock;
 constexpr milliseconds kWaitMax{2'000};
 constexpr milliseconds kAskMax{60'000};
 
+// DEADLINE_EXCEEDED: the service ended a stream that had nothing to say for too long.
 bool IsBroken(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsCancelled(status);
+  return absl::IsUnavailable(status) || absl::IsCancelled(status) ||
+         absl::IsDeadlineExceeded(status);
 }
 
 // Returns early when `stop` is requested.

@@ -68,7 +68,8 @@ struct UploadOptions {
 
 /// The loop behind SendUpload(). `attempt` sends from an offset on, `received` says where to go on;
 /// both get the time that is left. Ends with the first attempt that is OK or fails with something
-/// else than UNAVAILABLE and CANCELLED (a service that stops cancels its calls), or with its last
+/// else than UNAVAILABLE, CANCELLED (a service that stops cancels its calls) and DEADLINE_EXCEEDED
+/// (it ends streams that are idle), or with its last
 /// error when `options` allow no further one. CANCELLED once `stop` is requested.
 absl::Status SendWithResumes(
     const std::function<absl::Status(std::int64_t, std::chrono::milliseconds)>& attempt,

@@ -10,6 +10,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "common/status/status.h"
+#include "common/storage/durable_file.h"
 #include "common/storage/sha256.h"
 #include "common/transfer/upload_journal.h"
 
@@ -99,6 +100,16 @@ absl::Status OkIfNotFound(const absl::Status& removed) {
 
 }  // namespace
 
+UploadStore::UploadStore(storage::FileSystem& files,
+                         std::string folder,
+                         const Clock& clock,
+                         const UploadLimits& limits)
+    : files_(files),
+      folder_(std::move(folder)),
+      clock_(clock),
+      limits_(limits),
+      reserve_(storage::Reserve::Of(storage::ParentOf(folder_))) {}
+
 absl::StatusOr<std::unique_ptr<UploadStore>> UploadStore::Open(storage::FileSystem& files,
                                                                std::string folder,
                                                                const Clock& clock,
@@ -161,6 +172,7 @@ absl::StatusOr<std::unique_ptr<UploadStore::Incoming>> UploadStore::Begin(
   UploadOrigin origin{.header_sha256 = DigestOf(header),
                       .subject = sender.subject,
                       .sender = ShortDigestOf(sender.caller)};
+  RETURN_IF_ERROR(reserve_->CheckRoom());
   const std::lock_guard lock(mutex_);
   RemoveExpired();
   if (id.empty()) {

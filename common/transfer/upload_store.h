@@ -28,6 +28,7 @@
 #include "common/clock/clock.h"
 #include "common/storage/blob_store.h"
 #include "common/storage/file_system.h"
+#include "common/storage/reserve.h"
 #include "common/transfer/transfer.h"
 #include "common/transfer/upload_journal.h"
 
@@ -81,8 +82,8 @@ class UploadStore {
 
   /// Begins the upload `id`, or goes on with it; empty: an unnamed one. INVALID_ARGUMENT when `id`
   /// has not the form of an upload_id, or is that of an upload with another header;
-  /// RESOURCE_EXHAUSTED when there are too many and none is idle. An idle one makes room: the
-  /// oldest of the same caller, else the oldest.
+  /// RESOURCE_EXHAUSTED when the disk is full, and when there are too many and none is idle. An
+  /// idle one makes room: the oldest of the same caller, else the oldest.
   absl::StatusOr<std::unique_ptr<Incoming>> Begin(const std::string& id,
                                                   const google::protobuf::MessageLite& header,
                                                   const UploadSender& sender);
@@ -120,11 +121,7 @@ class UploadStore {
   UploadStore(storage::FileSystem& files,
               std::string folder,
               const Clock& clock,
-              const UploadLimits& limits)
-      : files_(files),
-        folder_(std::move(folder)),
-        clock_(clock),
-        limits_(limits) {}
+              const UploadLimits& limits);
 
   [[nodiscard]] std::string BytesPath(std::string_view id) const;
   [[nodiscard]] std::string JournalPath(std::string_view id) const;
@@ -148,7 +145,8 @@ class UploadStore {
   const std::string folder_;
   const Clock& clock_;
   const UploadLimits limits_;
-  std::mutex mutex_;  // guards what follows and every entry's fields
+  const std::shared_ptr<storage::Reserve> reserve_;  // of the folder above
+  std::mutex mutex_;                                 // guards what follows and every entry's fields
   std::map<std::string, std::shared_ptr<Entry>> entries_;
   std::int64_t unfinished_bytes_ = 0;
   int unnamed_ = 0;

@@ -62,7 +62,7 @@ absl::Status Run(const v1::DataConfig& config) {
   ASSIGN_OR_RETURN(const auto store, DatasetStore::Open(files, config.folder(), SystemClock()));
   ASSIGN_OR_RETURN(
       const auto audit,
-      audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), config.folder() + "/audit"));
+      audit::AuditLog::Open(files, SystemClock(), config.folder() + "/audit", config.audit_days()));
   const std::string uploads_folder = config.folder() + "/uploads";
   ASSIGN_OR_RETURN(const auto uploads,
                    transfer::UploadStore::Open(
@@ -75,17 +75,20 @@ absl::Status Run(const v1::DataConfig& config) {
   const auto metrics = std::make_shared<prometheus::Registry>();
   rpc::Pool disk(kDiskThreads, kDiskQueueMax);
   rpc::Pool imports(config.import_threads(), static_cast<std::size_t>(imports_max));
-  DataService service({.files = files,
-                       .store = *store,
-                       .disk = disk,
-                       .imports = imports,
-                       .slots = slots,
-                       .uploads = *uploads,
-                       .idle = idle,
-                       .scratch_folder = uploads_folder,
-                       .pipeline = RunPipeline,
-                       .limits = LimitsOf(config.limits()),
-                       .metrics = std::make_shared<ImportMetrics>(metrics)});
+  DataService service(
+      {.files = files,
+       .store = *store,
+       .disk = disk,
+       .imports = imports,
+       .slots = slots,
+       .uploads = *uploads,
+       .idle = idle,
+       .scratch_folder = uploads_folder,
+       .pipeline = RunPipeline,
+       .limits = LimitsOf(config.limits()),
+       .answer_bytes_max = static_cast<std::size_t>(config.server().message_bytes_max()),
+       .metrics = std::make_shared<ImportMetrics>(metrics)},
+      {.bytes_max = config.limits().readers_bytes_max()});
   return program::Serve(program::SettingsOf(config),
                         {.name = kName,
                          .services = {&service},

@@ -84,7 +84,8 @@ absl::Status Run(const v1::ServingConfig& config) {
                    Repository::Open(storage::PosixFileSystem(), folder, SystemClock()));
   ASSIGN_OR_RETURN(
       const auto audit,
-      audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
+      audit::AuditLog::Open(
+          storage::PosixFileSystem(), SystemClock(), folder + "/audit", config.audit_days()));
   const auto metrics = std::make_shared<prometheus::Registry>();
   ASSIGN_OR_RETURN(const TrafficOfNewVersions traffic, TrafficOf(config));
   ASSIGN_OR_RETURN(const auto models,

@@ -99,7 +99,8 @@ absl::Status Run(const v1::TrainingConfig& config) {
       storage::StateFolder::Open(storage::PosixFileSystem(), folder, RunStore::Layout().format));
   ASSIGN_OR_RETURN(
       const auto audit,
-      audit::AuditLog::Open(storage::PosixFileSystem(), SystemClock(), folder + "/audit"));
+      audit::AuditLog::Open(
+          storage::PosixFileSystem(), SystemClock(), folder + "/audit", config.audit_days()));
   ASSIGN_OR_RETURN(const auto store, RunStore::Open(folder + "/runs.db", SystemClock()));
   const auto metrics = std::make_shared<prometheus::Registry>();
   const rpc::ChannelOptions protection{.tls = config.tls(), .token_file = config.token_file()};

@@ -402,6 +402,10 @@ const std::map<std::string, std::pair<std::string, std::string>> kTests{
     {"training.workers_max",
      {"unit/services/training/runs/run_executor_test.cc",
       "AFullQueueRefusesAndTakesAgainWhenARunHasEnded"}},
+    {"audit_days", {"unit/common/audit/audit_log_test.cc", "OldFilesGoAndTheChainStillHolds"}},
+    {"data.limits.readers_bytes_max",
+     {"unit/services/data/read/read_budget_test.cc", "TakesUpToItsLimitAndNoMore"}},
+    {"reserve_bytes", {"unit/common/storage/reserve_test.cc", "ItsBlocksAreReallyThere"}},
     {"stream_idle_seconds_max",
      {"unit/services/data/rpc/import_call_test.cc", "StreamsThatWaitShutNobodyOutAndAreEnded"}},
     {"upload_expire_hours",
@@ -412,7 +416,9 @@ const std::map<std::string, std::pair<std::string, std::string>> kTests{
 };
 
 // What several services have alike.
-const std::set<std::string> kShared{"stream_idle_seconds_max",
+const std::set<std::string> kShared{"audit_days",
+                                    "reserve_bytes",
+                                    "stream_idle_seconds_max",
                                     "upload_expire_hours",
                                     "upload_idle_seconds"};
 

@@ -20,4 +20,8 @@ void KeepFreedMemory() {
         1);
 }
 
+void GiveFreedMemory() {
+  malloc_trim(0);
+}
+
 }  // namespace millrace::data

@@ -28,6 +28,14 @@ class ExampleReader {
   static absl::StatusOr<ExampleReader> Create(std::shared_ptr<const Examples> examples,
                                               const v1::ReadExamplesRequest& request);
 
+  /// What it takes beside the examples: its order, a batch and a message.
+  [[nodiscard]] std::int64_t own_bytes() const {
+    return static_cast<std::int64_t>(rows_.size() * sizeof(std::int64_t) + 3 * kMessageBytesMax);
+  }
+
+  /// Keeps the share of that.
+  void Keep(ReadBudget::Share share) { share_ = std::move(share); }
+
   /// Fills the next message of at most kMessageBytesMax of tensors; false after the last one.
   absl::StatusOr<bool> Next(v1::ReadExamplesResponse& response);
 
@@ -43,6 +51,7 @@ class ExampleReader {
   std::size_t next_ = 0;  // into rows_
   std::vector<float> features_;
   std::vector<float> labels_;
+  ReadBudget::Share share_;
 };
 
 }  // namespace millrace::data

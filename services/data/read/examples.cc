@@ -1,6 +1,9 @@
 #include "services/data/read/examples.h"
 
+#include <cstddef>
 #include <string>
+
+#include "common/status/status.h"
 
 namespace millrace::data {
 
@@ -15,6 +18,25 @@ const std::vector<std::int64_t>* RowsOf(const Examples& examples, schema::v1::Sp
     default:
       return nullptr;
   }
+}
+
+absl::StatusOr<std::int64_t> EstimateBytes(const features::ColumnSegments& rows) {
+  const auto row_count = static_cast<std::int64_t>(rows.marks().size());
+  std::int64_t bytes = row_count * static_cast<std::int64_t>(sizeof(std::int64_t));
+  for (int c = 0; c < rows.schema().columns_size(); ++c) {
+    const schema::v1::Column& column = rows.schema().columns(c);
+    if (column.role() == schema::v1::COLUMN_ROLE_SET_ASIDE) {
+      continue;
+    }
+    const auto index = static_cast<std::size_t>(c);
+    bytes += row_count * features::CellBytes(column.type());
+    for (std::size_t s = 0; !features::IsNumeric(column.type()) && s < rows.end_rows(index).size();
+         ++s) {
+      ASSIGN_OR_RETURN(const std::int64_t encoded, rows.EncodedBytes(index, s));
+      bytes += encoded;  // a text that is in many segments is in the table once
+    }
+  }
+  return bytes;
 }
 
 std::int64_t SizeBytes(const Examples& examples) {

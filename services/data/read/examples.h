@@ -5,10 +5,14 @@
 #include <cstdint>
 #include <vector>
 
+#include <absl/status/statusor.h>
+
 #include "millrace/schema/v1/schema.pb.h"
 
+#include "common/features/column_segments.h"
 #include "common/features/table.h"
 #include "common/features/transformer.h"
+#include "services/data/read/read_budget.h"
 
 namespace millrace::data {
 
@@ -20,7 +24,11 @@ struct Examples {
   std::vector<std::int64_t> train;  // rows of the table, ascending
   std::vector<std::int64_t> validation;
   std::vector<std::int64_t> test;
+  ReadBudget::Share share = {};  // of their memory
 };
+
+/// Memory that the columns take in one piece, about, before they are read.
+absl::StatusOr<std::int64_t> EstimateBytes(const features::ColumnSegments& rows);
 
 /// Rows of a split; null for SPLIT_UNSPECIFIED and values that are none.
 const std::vector<std::int64_t>* RowsOf(const Examples& examples, schema::v1::Split split);

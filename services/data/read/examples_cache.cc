@@ -24,6 +24,12 @@ absl::StatusOr<std::shared_ptr<const Examples>> ExamplesCache::Get(const std::st
   return loaded;
 }
 
+void ExamplesCache::Clear() {
+  std::list<std::shared_ptr<Slot>> cleared;  // dies after the lock
+  const std::lock_guard lock(mutex_);
+  cleared.swap(slots_);
+}
+
 std::shared_ptr<ExamplesCache::Slot> ExamplesCache::SlotOf(const std::string& sha256) {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(

@@ -32,6 +32,9 @@ class ExamplesCache {
   /// The examples of `sha256`, by `load` when they are not there. An error is not kept.
   absl::StatusOr<std::shared_ptr<const Examples>> Get(const std::string& sha256, const Load& load);
 
+  /// Forgets all; what readers hold lives on.
+  void Clear();
+
  private:
   struct Slot {
     std::string sha256;

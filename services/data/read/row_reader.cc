@@ -26,7 +26,38 @@ absl::Status Check(const v1::ReadRowsRequest& request) {
   return absl::OkStatus();
 }
 
+std::int64_t BytesOf(const features::ColumnCells& cells) {
+  return static_cast<std::int64_t>(cells.numbers.size() * sizeof(double) +
+                                   cells.codes.size() * sizeof(std::int32_t) + cells.valid.size() +
+                                   cells.dictionary.MemoryBytes());
+}
+
 }  // namespace
+
+absl::StatusOr<std::int64_t> RowReader::EstimateBytes(const features::ColumnSegments& rows) {
+  constexpr std::int64_t kMessageBytes = std::int64_t{8} << 20;  // as objects and as sent
+  constexpr std::int64_t kValueBytes = 64;
+  const std::int64_t columns = rows.schema().columns_size();
+  std::int64_t bytes = std::min(kMessageBytes, columns * kRowsDefault * kValueBytes) +
+                       static_cast<std::int64_t>(rows.marks().size());
+  for (std::size_t c = 0; c < static_cast<std::size_t>(columns); ++c) {
+    const schema::v1::ColumnType type = rows.schema().columns(static_cast<int>(c)).type();
+    std::int64_t largest = 0;
+    std::int64_t begin = 0;
+    for (std::size_t segment = 0; segment < rows.end_rows(c).size(); ++segment) {
+      const std::int64_t end = rows.end_rows(c)[segment];
+      std::int64_t cells = (end - begin) * features::CellBytes(type);
+      if (!features::IsNumeric(type)) {
+        ASSIGN_OR_RETURN(const std::int64_t encoded, rows.EncodedBytes(c, segment));
+        cells += 2 * encoded;  // its texts, and where each of them ends
+      }
+      largest = std::max(largest, cells);
+      begin = end;
+    }
+    bytes += largest;
+  }
+  return bytes;
+}
 
 RowReader::RowReader(std::shared_ptr<const features::ColumnSegments> rows, schema::v1::Split split)
     : rows_(std::move(rows)),
@@ -82,6 +113,8 @@ absl::StatusOr<bool> RowReader::Next(v1::ReadRowsResponse& response) {
     }
   }
   place_ += response.rows_size();
+  share_.Resize(segments_bytes_ + row_count +
+                static_cast<std::int64_t>(response.SpaceUsedLong() + bytes));
   const bool first = !std::exchange(begun_, true);
   return first || response.rows_size() > 0;
 }
@@ -104,8 +137,11 @@ absl::Status RowReader::Seek(std::size_t column, std::int64_t row) {
   const auto found = std::upper_bound(ends.begin(), ends.end(), row);
   cursor.segment = static_cast<std::size_t>(found - ends.begin());
   cursor.first_row = cursor.segment == 0 ? 0 : ends[cursor.segment - 1];
+  segments_bytes_ -= std::exchange(cursor.bytes, 0);
   cursor.cells = {};
   ASSIGN_OR_RETURN(cursor.cells, rows_->Read(column, cursor.segment));
+  cursor.bytes = BytesOf(cursor.cells);
+  segments_bytes_ += cursor.bytes;
   return absl::OkStatus();
 }
 

@@ -15,6 +15,7 @@
 
 #include "common/features/column_segments.h"
 #include "common/features/table.h"
+#include "services/data/read/read_budget.h"
 
 namespace millrace::data {
 
@@ -23,9 +24,16 @@ namespace millrace::data {
 /// boolean's as the schema spells it, times as ISO 8601 in UTC. Not thread-safe.
 class RowReader {
  public:
+  /// What a reader of these rows takes at most, about, before any of it is read: a segment of each
+  /// column and a message.
+  static absl::StatusOr<std::int64_t> EstimateBytes(const features::ColumnSegments& rows);
+
   /// INVALID_ARGUMENT for a split, first row or row limit out of range.
   static absl::StatusOr<RowReader> Create(std::shared_ptr<const features::ColumnSegments> rows,
                                           const v1::ReadRowsRequest& request);
+
+  /// What it takes, from now on told as it is.
+  void Keep(ReadBudget::Share share) { share_ = std::move(share); }
 
   /// Fills the next message of at most 1 MiB, or of one row; false after the last one. A version
   /// whose reading begins at its end has one message without rows.
@@ -37,6 +45,7 @@ class RowReader {
     std::size_t segment = 0;
     std::int64_t first_row = 0;  // of the segment
     features::ColumnCells cells;
+    std::int64_t bytes = 0;  // of the cells
   };
 
   RowReader(std::shared_ptr<const features::ColumnSegments> rows, schema::v1::Split split);
@@ -54,6 +63,8 @@ class RowReader {
   bool begun_ = false;         // whether a message was given
   std::vector<Cursor> cursors_;
   std::string scratch_;
+  ReadBudget::Share share_;
+  std::int64_t segments_bytes_ = 0;  // of all cursors
 };
 
 }  // namespace millrace::data

@@ -7,6 +7,7 @@
 #include "common/rpc/reply.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "services/data/pipeline/allocator.h"
 #include "services/data/rpc/read_rows.h"
 
 namespace millrace::data {
@@ -15,6 +16,8 @@ namespace {
 
 constexpr std::int32_t kPageDefault = 100;
 constexpr std::int32_t kPageMax = 1'000;
+constexpr int kReaderThreads = 4;
+constexpr std::size_t kReadersWaitingMax = 4'096;
 
 absl::StatusOr<v1::ListDatasetsResponse> List(DatasetStore& store,
                                               const v1::ListDatasetsRequest& request) {
@@ -47,15 +50,26 @@ absl::StatusOr<v1::DeleteDatasetResponse> Delete(DatasetStore& store,
 
 }  // namespace
 
-DataService::DataService(ImportParts parts, ExamplesCacheLimits cache_limits)
+DataService::DataService(ImportParts parts, ReadLimits limits)
     : import_(std::move(parts)),
-      cache_(cache_limits),
-      read_{.store = import_.store, .cache = cache_, .disk = import_.disk} {}
+      budget_(limits.bytes_max),
+      cache_(limits.cache),
+      quiet_(limits.quiet,
+             [this] {
+               cache_.Clear();
+               GiveFreedMemory();
+             }),
+      readers_(kReaderThreads, kReadersWaitingMax),
+      read_{.store = import_.store,
+            .cache = cache_,
+            .budget = budget_,
+            .pool = readers_,
+            .quiet = quiet_} {}
 
 grpc::ServerReadReactor<v1::ImportDatasetRequest>* DataService::ImportDataset(
     grpc::CallbackServerContext* context,
     v1::DatasetVersion* response) {
-  return new ImportCall(import_, *context, *response);
+  return new ImportCall(import_, quiet_.Begin(), *context, *response);
 }
 
 grpc::ServerUnaryReactor* DataService::GetUpload(grpc::CallbackServerContext* context,

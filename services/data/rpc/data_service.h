@@ -2,23 +2,35 @@
 
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+
 #include <grpcpp/grpcpp.h>
 
 #include "millrace/data/v1/data_service.grpc.pb.h"
 
 #include "common/rpc/pool.h"
+#include "services/data/pipeline/quiet_timer.h"
 #include "services/data/read/examples_cache.h"
+#include "services/data/read/read_budget.h"
 #include "services/data/rpc/import_call.h"
 #include "services/data/rpc/read_call.h"
 #include "services/data/store/dataset_store.h"
 
 namespace millrace::data {
 
+/// Of ReadRows and ReadExamples.
+struct ReadLimits {
+  ExamplesCacheLimits cache = {};
+  std::int64_t bytes_max = std::int64_t{256} << 20;  // of all open readers and what is cached
+  std::chrono::milliseconds quiet = std::chrono::seconds(10);  // then memory is given back
+};
+
 /// Translates and delegates; decides nothing. Everything that touches the disk runs on a pool. Does
 /// not own what `parts` refers to, which must outlive it; so must the service its server.
 class DataService final : public v1::DataService::CallbackService {
  public:
-  explicit DataService(ImportParts parts, ExamplesCacheLimits cache_limits = {});
+  explicit DataService(ImportParts parts, ReadLimits limits = {});
 
   grpc::ServerReadReactor<v1::ImportDatasetRequest>* ImportDataset(
       grpc::CallbackServerContext* context,
@@ -62,7 +74,10 @@ class DataService final : public v1::DataService::CallbackService {
 
  private:
   const ImportParts import_;
+  ReadBudget budget_;
   ExamplesCache cache_;
+  QuietTimer quiet_;
+  rpc::Pool readers_;
   const ReadParts read_;
 };
 

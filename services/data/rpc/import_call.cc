@@ -1,13 +1,14 @@
 #include "services/data/rpc/import_call.h"
 
-#include <exception>
-#include <new>
+#include <algorithm>
 #include <thread>
 #include <utility>
 
 #include "common/resource/name.h"
 #include "common/rpc/access.h"
+#include "common/rpc/caught.h"
 #include "common/status/grpc_status.h"
+#include "common/status/place.h"
 #include "common/status/status.h"
 #include "common/status/unprintable.h"
 #include "common/telemetry/log.h"
@@ -51,6 +52,21 @@ NewVersion VersionOf(ImportResult result, const model::v1::Source& source, int t
   return version;
 }
 
+// A version whose description no answer can carry would be there and could not be described,
+// trained on or listed.
+absl::Status CheckAnswer(const NewVersion& version, std::size_t bytes_max) {
+  constexpr std::size_t kNames = 1'024;  // what the store adds: name, digest, time, counts
+  const std::size_t bytes =
+      std::max(version.description.ByteSizeLong(), version.statistics.ByteSizeLong()) + kNames;
+  return bytes <= bytes_max
+             ? absl::OkStatus()
+             : WithFix(InvalidArgument("what is to be told of the version takes {} bytes, and an "
+                                       "answer has at most {} (server.message_bytes_max)",
+                                       bytes,
+                                       bytes_max),
+                       "drop columns, or categories of columns that have many");
+}
+
 int ThreadsOf(const ImportParts& parts) {
   constexpr unsigned kThreadsMax = 8;
   return parts.threads > 0
@@ -61,9 +77,11 @@ int ThreadsOf(const ImportParts& parts) {
 }  // namespace
 
 ImportCall::ImportCall(const ImportParts& parts,
+                       QuietTimer::Busy busy,
                        const grpc::CallbackServerContext& context,
                        v1::DatasetVersion& response)
-    : parts_(parts),
+    : busy_(std::move(busy)),
+      parts_(parts),
       context_(context),
       response_(response),
       stream_(parts.idle,
@@ -109,14 +127,14 @@ void ImportCall::OnDone() {
 }
 
 void ImportCall::Take() {
-  absl::Status status = TakePart();
+  absl::Status status = rpc::Caught([this] { return TakePart(); });
   if (status.ok() && sha256_.empty()) {
     Read();  // last
     return;
   }
   if (status.ok()) {
     status = parts_.imports.Submit([this] {
-      absl::StatusOr<v1::DatasetVersion> version = Import();
+      absl::StatusOr<v1::DatasetVersion> version = rpc::Caught([this] { return Import(); });
       const absl::Status imported = version.status();
       if (imported.ok()) {
         response_ = *std::move(version);
@@ -181,43 +199,36 @@ absl::Status ImportCall::TakeHeader() {
 }
 
 absl::StatusOr<v1::DatasetVersion> ImportCall::Import() {
-  // A library's exception must not end the service.
-  try {
-    ASSIGN_OR_RETURN(const std::shared_ptr<storage::ReadableFile> file, upload_->OpenBytes());
-    const StagedFile bytes{.size = file->size(),
-                           .read = [file](std::int64_t offset, std::int64_t size) {
-                             return file->Read(offset, size);
-                           }};
-    const ImportMeans means{.scratch = {.files = parts_.files, .folder = parts_.scratch_folder},
-                            .threads = ThreadsOf(parts_),
-                            .limits = parts_.limits};
-    ASSIGN_OR_RETURN(ImportResult result,
-                     parts_.pipeline(header_, bytes, means, stop_.get_token()));
-    if (stop_.stop_requested()) {
-      return Cancelled("the import was cancelled");
-    }
-    model::v1::Source source;
-    source.set_name(header_.file_name());
-    source.set_sha256(sha256_);
-    source.set_size_bytes(file->size());
-    ASSIGN_OR_RETURN(
-        v1::DatasetVersion version,
-        parts_.store.Put(
-            dataset_, VersionOf(std::move(result), source, means.threads), stop_.get_token()));
-    parts_.metrics->Imported(version.row_count(), file->size());
-    log::Info("dataset_imported",
-              {{"dataset", version.name()},
-               {"sha256", version.sha256()},
-               {"rows", std::to_string(version.row_count())}});
-    return version;
-  } catch (const std::bad_alloc&) {
-    return ResourceExhausted("the import needs more memory than there is");
-  } catch (const std::exception& exception) {
-    return Internal("the import failed: {}", exception.what());
+  ASSIGN_OR_RETURN(const std::shared_ptr<storage::ReadableFile> file, upload_->OpenBytes());
+  const StagedFile bytes{
+      .size = file->size(),
+      .read = [file](std::int64_t offset, std::int64_t size) { return file->Read(offset, size); }};
+  const ImportMeans means{.scratch = {.files = parts_.files, .folder = parts_.scratch_folder},
+                          .threads = ThreadsOf(parts_),
+                          .limits = parts_.limits};
+  ASSIGN_OR_RETURN(ImportResult result, parts_.pipeline(header_, bytes, means, stop_.get_token()));
+  if (stop_.stop_requested()) {
+    return Cancelled("the import was cancelled");
   }
+  model::v1::Source source;
+  source.set_name(header_.file_name());
+  source.set_sha256(sha256_);
+  source.set_size_bytes(file->size());
+  const NewVersion made = VersionOf(std::move(result), source, means.threads);
+  RETURN_IF_ERROR(CheckAnswer(made, parts_.answer_bytes_max));
+  ASSIGN_OR_RETURN(v1::DatasetVersion version, parts_.store.Put(dataset_, made, stop_.get_token()));
+  parts_.metrics->Imported(version.row_count(), file->size());
+  log::Info("dataset_imported",
+            {{"dataset", version.name()},
+             {"sha256", version.sha256()},
+             {"rows", std::to_string(version.row_count())}});
+  return version;
 }
 
 void ImportCall::End(const absl::Status& status) {
+  if (const std::string place = Place(status); !place.empty()) {
+    log::Warning("import_failed", {{"path", place}, {"reason", std::string(Message(status))}});
+  }
   if (upload_ != nullptr) {
     upload_->Answer(status);
   }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "services/data/import/import.h"
 #include "services/data/import/staged_file.h"
 #include "services/data/pipeline/pipeline.h"
+#include "services/data/pipeline/quiet_timer.h"
 #include "services/data/rpc/import_metrics.h"
 #include "services/data/rpc/import_slots.h"
 #include "services/data/store/dataset_store.h"
@@ -46,6 +48,7 @@ struct ImportParts {
   Pipeline pipeline;
   int threads = 0;  // of one import; 0: one a core, at most 8
   ImportLimits limits = {};
+  std::size_t answer_bytes_max = std::size_t{4} << 20U;  // a version's description is sent in one
   std::shared_ptr<ImportMetrics> metrics = std::make_shared<ImportMetrics>();
 };
 
@@ -55,8 +58,9 @@ struct ImportParts {
 /// itself when the call is done.
 class ImportCall final : public grpc::ServerReadReactor<v1::ImportDatasetRequest> {
  public:
-  /// Does not own what it is given, which outlives the call.
+  /// Is `busy` until it is gone. Does not own the rest, which outlives the call.
   ImportCall(const ImportParts& parts,
+             QuietTimer::Busy busy,
              const grpc::CallbackServerContext& context,
              v1::DatasetVersion& response);
 
@@ -76,6 +80,7 @@ class ImportCall final : public grpc::ServerReadReactor<v1::ImportDatasetRequest
   absl::StatusOr<v1::DatasetVersion> Import();
   void End(const absl::Status& status);
 
+  const QuietTimer::Busy busy_;  // first: it ends when all below is freed
   const ImportParts& parts_;
   const grpc::CallbackServerContext& context_;
   v1::DatasetVersion& response_;

@@ -27,34 +27,52 @@ std::vector<std::int64_t> RowsWith(const features::RowMarks& marks, schema::v1::
   return rows;
 }
 
-absl::StatusOr<std::shared_ptr<const Examples>> Load(DatasetStore& store,
+absl::StatusOr<std::shared_ptr<const Examples>> Load(const ReadParts& parts,
                                                      const VersionedName& name) {
-  ASSIGN_OR_RETURN(VersionContent content, store.Load(name));
+  ASSIGN_OR_RETURN(const auto rows, parts.store.OpenRows(name));
+  ASSIGN_OR_RETURN(const std::int64_t bytes, EstimateBytes(*rows));
+  ASSIGN_OR_RETURN(ReadBudget::Share share, TakeShare(parts, bytes));
+  ASSIGN_OR_RETURN(VersionContent content, parts.store.Load(name));
   ASSIGN_OR_RETURN(features::Transformer transformer,
                    features::Transformer::Create(std::move(content.transforms)));
-  return std::make_shared<const Examples>(
+  auto examples = std::make_shared<Examples>(
       Examples{.table = std::move(content.table),
                .transformer = std::move(transformer),
                .train = RowsWith(content.marks, schema::v1::SPLIT_TRAIN),
                .validation = RowsWith(content.marks, schema::v1::SPLIT_VALIDATION),
-               .test = RowsWith(content.marks, schema::v1::SPLIT_TEST)});
+               .test = RowsWith(content.marks, schema::v1::SPLIT_TEST),
+               .share = std::move(share)});
+  examples->share.Resize(SizeBytes(*examples));
+  return examples;
 }
 
 absl::StatusOr<ExampleReader> Open(const ReadParts& parts, const v1::ReadExamplesRequest& request) {
   ASSIGN_OR_RETURN(VersionedName name, ParseVersionedName("datasets", "name", request.name()));
   ASSIGN_OR_RETURN(name.sha256, parts.store.Resolve(name));
   ASSIGN_OR_RETURN(std::shared_ptr<const Examples> examples,
-                   parts.cache.Get(name.sha256, [&] { return Load(parts.store, name); }));
-  return ExampleReader::Create(std::move(examples), request);
+                   parts.cache.Get(name.sha256, [&] { return Load(parts, name); }));
+  ASSIGN_OR_RETURN(ExampleReader reader, ExampleReader::Create(std::move(examples), request));
+  ASSIGN_OR_RETURN(ReadBudget::Share share, TakeShare(parts, reader.own_bytes()));
+  reader.Keep(std::move(share));
+  return reader;
 }
 
 }  // namespace
+
+absl::StatusOr<ReadBudget::Share> TakeShare(const ReadParts& parts, std::int64_t bytes) {
+  absl::StatusOr<ReadBudget::Share> share = parts.budget.Take(bytes);
+  if (!share.ok()) {
+    parts.cache.Clear();
+    share = parts.budget.Take(bytes);
+  }
+  return share;
+}
 
 grpc::ServerWriteReactor<v1::ReadExamplesResponse>* StartReadExamples(
     const ReadParts& parts,
     const v1::ReadExamplesRequest& request) {
   return new ReadStream<v1::ReadExamplesResponse, ExampleReader>(
-      parts.disk, [&parts, &request] { return Open(parts, request); });
+      parts.pool, parts.quiet.Begin(), [&parts, &request] { return Open(parts, request); });
 }
 
 }  // namespace millrace::data

@@ -1,5 +1,6 @@
 #include "services/data/rpc/read_rows.h"
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -20,7 +21,11 @@ absl::StatusOr<RowReader> Open(const ReadParts& parts, const v1::ReadRowsRequest
   ASSIGN_OR_RETURN(name.sha256, parts.store.Resolve(name));
   ASSIGN_OR_RETURN(std::unique_ptr<const features::ColumnSegments> rows,
                    parts.store.OpenRows(name));
-  return RowReader::Create(std::move(rows), request);
+  ASSIGN_OR_RETURN(const std::int64_t bytes, RowReader::EstimateBytes(*rows));
+  ASSIGN_OR_RETURN(ReadBudget::Share share, TakeShare(parts, bytes));
+  ASSIGN_OR_RETURN(RowReader reader, RowReader::Create(std::move(rows), request));
+  reader.Keep(std::move(share));
+  return reader;
 }
 
 }  // namespace
@@ -28,7 +33,7 @@ absl::StatusOr<RowReader> Open(const ReadParts& parts, const v1::ReadRowsRequest
 grpc::ServerWriteReactor<v1::ReadRowsResponse>* StartReadRows(const ReadParts& parts,
                                                               const v1::ReadRowsRequest& request) {
   return new ReadStream<v1::ReadRowsResponse, RowReader>(
-      parts.disk, [&parts, &request] { return Open(parts, request); });
+      parts.pool, parts.quiet.Begin(), [&parts, &request] { return Open(parts, request); });
 }
 
 }  // namespace millrace::data

@@ -11,9 +11,11 @@
 #include <absl/status/statusor.h>
 #include <grpcpp/grpcpp.h>
 
+#include "common/rpc/caught.h"
 #include "common/rpc/pool.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
+#include "services/data/pipeline/quiet_timer.h"
 
 namespace millrace::data {
 
@@ -26,8 +28,13 @@ class ReadStream final : public grpc::ServerWriteReactor<Response> {
   /// Called once, on the pool.
   using Open = std::function<absl::StatusOr<Reader>()>;
 
-  /// Does not own the pool, which outlives the call.
-  ReadStream(rpc::Pool& pool, Open open) : pool_(pool), open_(std::move(open)) { Step(); }
+  /// Is `busy` until it is gone. Does not own the pool, which outlives the call.
+  ReadStream(rpc::Pool& pool, QuietTimer::Busy busy, Open open)
+      : busy_(std::move(busy)),
+        pool_(pool),
+        open_(std::move(open)) {
+    Step();
+  }
 
   void OnWriteDone(bool ok) override {
     if (ok) {
@@ -44,7 +51,7 @@ class ReadStream final : public grpc::ServerWriteReactor<Response> {
  private:
   void Step() {
     const absl::Status submitted = pool_.Submit([this] {
-      const absl::StatusOr<bool> more = Next();
+      const absl::StatusOr<bool> more = rpc::Caught([this] { return Next(); });
       if (more.ok() && *more) {
         this->StartWrite(&response_);  // last: the write may be done before this returns
       } else {
@@ -66,6 +73,7 @@ class ReadStream final : public grpc::ServerWriteReactor<Response> {
     return reader_->Next(response_);
   }
 
+  const QuietTimer::Busy busy_;  // first: it ends when all below is freed
   rpc::Pool& pool_;
   Open open_;
   std::atomic<bool> cancelled_{false};

@@ -338,18 +338,31 @@ absl::Status DatasetStore::Missing(const Row& row, const std::string& sha256) {
   return DataLoss("blob {} of datasets/{}/versions/{} is missing", sha256, row.dataset, row.number);
 }
 
-absl::StatusOr<features::ColumnCells> DatasetStore::ReadSegment(const Row& row,
+absl::StatusOr<storage::SegmentedBlob> DatasetStore::OpenColumn(const Row& row,
                                                                 const std::string& sha256,
                                                                 std::size_t segment) {
-  const absl::StatusOr<storage::SegmentedBlob> blob = blobs_->OpenSegmented(sha256);
+  absl::StatusOr<storage::SegmentedBlob> blob = blobs_->OpenSegmented(sha256);
   if (absl::IsNotFound(blob.status())) {
     return Missing(row, sha256);
   }
-  RETURN_IF_ERROR(blob.status());
-  if (segment >= blob->count()) {
+  if (blob.ok() && segment >= blob->count()) {
     return DataLoss("blob {} has {} segments, expected more", sha256, blob->count());
   }
-  ASSIGN_OR_RETURN(const std::string bytes, blob->Read(segment));
+  return blob;
+}
+
+absl::StatusOr<std::int64_t> DatasetStore::SegmentBytes(const Row& row,
+                                                        const std::string& sha256,
+                                                        std::size_t segment) {
+  ASSIGN_OR_RETURN(const storage::SegmentedBlob blob, OpenColumn(row, sha256, segment));
+  return blob.size_bytes(segment);
+}
+
+absl::StatusOr<features::ColumnCells> DatasetStore::ReadSegment(const Row& row,
+                                                                const std::string& sha256,
+                                                                std::size_t segment) {
+  ASSIGN_OR_RETURN(const storage::SegmentedBlob blob, OpenColumn(row, sha256, segment));
+  ASSIGN_OR_RETURN(const std::string bytes, blob.Read(segment));
   return DecodeColumn(bytes);
 }
 
@@ -418,7 +431,7 @@ absl::StatusOr<std::int32_t> DatasetStore::Delete(const VersionedName& name) {
   const bool all = name.version == 0 && name.sha256.empty();
   std::set<std::string> candidates;
   std::int32_t count = 0;
-  RETURN_IF_ERROR(database_->Transact([&]() -> absl::Status {
+  RETURN_IF_ERROR(database_->TransactToRemove([&]() -> absl::Status {
     ASSIGN_OR_RETURN(const Row row, Find(name));
     // Number 0 is no version's: then the condition is on the dataset alone.
     const DatabaseRow which = {row.dataset, all ? std::int64_t{0} : row.number};
@@ -482,6 +495,12 @@ class StoredRows final : public features::ColumnSegments {
   [[nodiscard]] std::span<const std::int64_t> end_rows(std::size_t column) const override {
     const auto& ends = details_.segments(static_cast<int>(column)).end_rows();
     return {ends.data(), static_cast<std::size_t>(ends.size())};
+  }
+
+  [[nodiscard]] absl::StatusOr<std::int64_t> EncodedBytes(std::size_t column,
+                                                          std::size_t segment) const override {
+    const std::string& sha256 = manifest_.columns(static_cast<int>(column)).sha256();
+    return store_.SegmentBytes(row_, sha256, segment);
   }
 
   [[nodiscard]] absl::StatusOr<features::ColumnCells> Read(std::size_t column,

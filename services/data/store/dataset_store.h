@@ -144,6 +144,12 @@ class DatasetStore {
                              const v1::DatasetVersion& summary);
   absl::StatusOr<Row> Find(const VersionedName& name);
   absl::StatusOr<std::string> ReadBlob(const Row& row, const std::string& sha256);
+  absl::StatusOr<storage::SegmentedBlob> OpenColumn(const Row& row,
+                                                    const std::string& sha256,
+                                                    std::size_t segment);
+  absl::StatusOr<std::int64_t> SegmentBytes(const Row& row,
+                                            const std::string& sha256,
+                                            std::size_t segment);
   absl::StatusOr<features::ColumnCells> ReadSegment(const Row& row,
                                                     const std::string& sha256,
                                                     std::size_t segment);

@@ -409,7 +409,7 @@ absl::Status Repository::Delete(const std::string& model,
     return has_shares || newest > number ? absl::OkStatus()
                                          : WriteChange(model, AllTo(newest), caller);
   };
-  RETURN_IF_ERROR(database_->Transact(remove));
+  RETURN_IF_ERROR(database_->TransactToRemove(remove));
   return RemoveUnusedBlobs();
 }
 

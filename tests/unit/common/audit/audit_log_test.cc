@@ -11,6 +11,7 @@
 #include "common/status/status.h"
 #include "tests/unit/common/storage/faulty_file_system.h"
 #include "tests/unit/common/storage/temporary_folder.h"
+#include "tests/unit/common/transfer/set_clock.h"
 
 namespace millrace::audit {
 namespace {
@@ -74,9 +75,8 @@ TEST_F(AuditLogTest, TheChainRunsOnThroughEveryStart) {
   const auto position = Verify(PosixFileSystem(), folder_);
   ASSERT_TRUE(position.ok()) << position.status();
   EXPECT_EQ(position->sequence, 5);
-  EXPECT_EQ(Lines(1).size(), 3U);
-  EXPECT_EQ(Lines(2).size(), 2U);
-  EXPECT_THAT(Lines(2).back(), HasSubstr(position->digest));
+  EXPECT_EQ(Lines(1).size(), 5U) << "a start begins no file";
+  EXPECT_THAT(Lines(1).back(), HasSubstr(position->digest));
 }
 
 TEST_F(AuditLogTest, NamesTheFirstBadLine) {
@@ -110,8 +110,11 @@ TEST_F(AuditLogTest, NamesTheFirstBadLine) {
 }
 
 TEST_F(AuditLogTest, NoticesAMissingFile) {
-  Write(2);
-  Write(2);
+  Write(4);
+  const std::vector<std::string> lines = Lines(1);
+  Replace(1, {lines[0], lines[1]});
+  Replace(2, {lines[2], lines[3]});
+  ASSERT_TRUE(Verify(PosixFileSystem(), folder_).ok());
   std::filesystem::remove(Path(1));
   ExpectBadAt("expected 00000001.jsonl, found 00000002.jsonl");
 }
@@ -185,6 +188,103 @@ TEST_F(AuditLogTest, AFailureOfTheDiskFailsTheAppendAndNotTheChain) {
     // A line that was written but not synced may be there although its Append() failed.
     EXPECT_GE(position->sequence, 2) << failing;
   }
+}
+
+// Each refusal once left an empty file and read the whole log again: a line that is damaged
+// meanwhile, and that nothing needs, shows whether it does.
+TEST_F(AuditLogTest, AFullDiskLeavesNoFilesAndTheLogGoesOnByItself) {
+  FaultyFileSystem disk;
+  const auto log = AuditLog::Open(disk, SystemClock(), folder_);
+  ASSERT_TRUE(log.ok()) << log.status();
+  ASSERT_TRUE((*log)->Append(change_).ok());
+  const std::vector<std::string> good = Lines(1);
+  Replace(1, {std::string(good[0].size(), 'x')});
+
+  disk.Fill(true);
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ((*log)->Append(change_).code(), absl::StatusCode::kResourceExhausted);
+  }
+  disk.Fill(false);
+
+  ASSERT_TRUE((*log)->Append(change_).ok());
+  EXPECT_THAT(*PosixFileSystem().List(folder_), testing::ElementsAre("00000001.jsonl"));
+  std::vector<std::string> lines = Lines(1);
+  ASSERT_EQ(lines.size(), 2U);
+  lines[0] = good[0];
+  Replace(1, lines);
+  EXPECT_EQ(Verify(PosixFileSystem(), folder_)->sequence, 2);
+}
+
+TEST_F(AuditLogTest, TheLineOfADeletionGetsTheReserveAndOthersDoNot) {
+  FaultyFileSystem disk;
+  const auto reserve = storage::Reserve::Of(temporary_.path());
+  reserve->Keep(std::int64_t{1} << 20);
+  const auto log = AuditLog::Open(disk, SystemClock(), folder_);
+  ASSERT_TRUE(log.ok()) << log.status();
+  disk.FillWhile(temporary_.path() + "/reserve");
+
+  EXPECT_TRUE((*log)->Append(change_).ok());
+  change_.method = "millrace.data.v1.DataService/ImportDataset";
+  EXPECT_EQ((*log)->Append(change_).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Verify(PosixFileSystem(), folder_)->sequence, 1);
+}
+
+class AuditRetentionTest : public AuditLogTest {
+ protected:
+  // A line a day in files of a day each.
+  void WriteDays(int count, std::int32_t days) {
+    const auto log = AuditLog::Open(PosixFileSystem(), clock_, folder_, days);
+    ASSERT_TRUE(log.ok()) << log.status();
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE((*log)->Append(change_).ok());
+      clock_.Advance(std::chrono::hours(24));
+    }
+  }
+
+  [[nodiscard]] std::vector<std::string> Files() const { return *PosixFileSystem().List(folder_); }
+
+  transfer::SetClock clock_;
+};
+
+TEST_F(AuditRetentionTest, OldFilesGoAndTheChainStillHolds) {
+  WriteDays(9, 3);
+
+  EXPECT_THAT(Files(),
+              testing::ElementsAre("00000005.jsonl",
+                                   "00000006.jsonl",
+                                   "00000007.jsonl",
+                                   "00000008.jsonl",
+                                   "00000009.jsonl"));
+  const auto position = Verify(PosixFileSystem(), folder_);
+  ASSERT_TRUE(position.ok()) << position.status();
+  EXPECT_EQ(position->sequence, 9);
+  EXPECT_THAT(Lines(5), testing::ElementsAre(HasSubstr("millrace.audit/Retention")));
+
+  WriteDays(1, 3);
+  EXPECT_EQ(Verify(PosixFileSystem(), folder_)->sequence, 10);
+}
+
+TEST_F(AuditRetentionTest, ARemovalThatBrokeOffIsCompletedAtTheNextStart) {
+  WriteDays(9, 3);
+  std::ofstream(Path(3)) << "of a file that should have gone\n";
+  std::ofstream(folder_ + "/0123.tmp") << "of a retention that was not finished";
+  EXPECT_EQ(Verify(PosixFileSystem(), folder_)->sequence, 9);
+
+  WriteDays(0, 3);
+
+  EXPECT_EQ(Files().front(), "00000006.jsonl") << "a day later";
+  EXPECT_EQ(Files().size(), 4U);
+}
+
+TEST_F(AuditRetentionTest, WhatIsLeftIsStillHeldTogether) {
+  WriteDays(9, 3);
+  std::filesystem::remove(Path(5));
+  ExpectBadAt("expected 00000001.jsonl, found 00000006.jsonl");
+}
+
+TEST_F(AuditRetentionTest, WithoutDaysNothingGoesAndNoDayBeginsAFile) {
+  WriteDays(400, 0);
+  EXPECT_THAT(Files(), testing::ElementsAre("00000001.jsonl"));
 }
 
 TEST_F(AuditLogTest, IsSyncedBeforeAppendReturns) {

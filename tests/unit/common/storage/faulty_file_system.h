@@ -2,7 +2,9 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,6 +29,12 @@ class FaultyFileSystem final : public FileSystem {
     const std::lock_guard lock(mutex_);
     return operations_;
   }
+
+  /// While it is full, an append writes half and is RESOURCE_EXHAUSTED.
+  void Fill(bool full) { full_ = full; }
+
+  /// It is full as long as there is a file at `path`.
+  void FillWhile(std::string path) { full_while_ = std::move(path); }
 
   absl::StatusOr<std::unique_ptr<WritableFile>> Create(const std::string& path) override {
     RETURN_IF_ERROR(Count("create"));
@@ -89,6 +97,9 @@ class FaultyFileSystem final : public FileSystem {
 
     absl::Status Append(std::string_view bytes) override {
       absl::Status fault = disk_.Count("append");
+      if (disk_.IsFull()) {
+        fault = ResourceExhausted("the disk is full on purpose");
+      }
       if (!fault.ok()) {
         file_->Append(bytes.substr(0, bytes.size() / 2)).IgnoreError();
         return fault;
@@ -111,6 +122,10 @@ class FaultyFileSystem final : public FileSystem {
     std::unique_ptr<WritableFile> file_;
   };
 
+  [[nodiscard]] bool IsFull() const {
+    return full_ || (!full_while_.empty() && std::filesystem::exists(full_while_));
+  }
+
   absl::Status Count(const std::string& operation) {
     const std::lock_guard lock(mutex_);
     operations_.push_back(operation);
@@ -121,6 +136,8 @@ class FaultyFileSystem final : public FileSystem {
   }
 
   const int failing_;
+  std::atomic<bool> full_{false};
+  std::string full_while_;  // set before anything else is asked
   mutable std::mutex mutex_;
   std::vector<std::string> operations_;  // guarded by mutex_
 };

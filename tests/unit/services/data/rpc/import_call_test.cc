@@ -415,6 +415,20 @@ TEST_F(GatedImportCallTest, OneImportTooManyIsRefusedAndOnesThatEndMakeRoom) {
   ExpectNothingLeft();
 }
 
+class SmallAnswersTest : public RunningService {
+ protected:
+  SmallAnswersTest()
+      : RunningService(storage::PosixFileSystem(), RunPipeline, {}, /*answer_bytes_max=*/1'500) {}
+};
+
+// It was stored and listed once, and could be neither described nor trained on.
+TEST_F(SmallAnswersTest, AVersionThatNoAnswerCanTellOfIsNotMade) {
+  ExpectFailure(Import(UploadOf("datasets/iris", Iris(), 1'000)),
+                grpc::StatusCode::INVALID_ARGUMENT,
+                "an answer has at most 1500 (server.message_bytes_max)");
+  ExpectNothingLeft();
+}
+
 class ThrowingImportCallTest : public RunningService {
  protected:
   ThrowingImportCallTest()
@@ -430,7 +444,7 @@ class ThrowingImportCallTest : public RunningService {
 TEST_F(ThrowingImportCallTest, TooLittleMemoryEndsTheImportAndNotTheService) {
   ExpectFailure(Import(UploadOf("datasets/iris", Iris(), 1'000)),
                 grpc::StatusCode::RESOURCE_EXHAUSTED,
-                "needs more memory than there is");
+                "there is not enough memory for this call");
   EXPECT_THAT(Names(), IsEmpty());
   ExpectNothingLeft();
 }

@@ -217,5 +217,52 @@ TEST_F(ReadRowsTest, AReaderThatGoesEndsTheCallOnTheServerToo) {
   }
 }
 
+class BoundedReadsTest : public RunningService {
+ protected:
+  BoundedReadsTest()
+      : RunningService(storage::PosixFileSystem(), RunPipeline, {.cache = {}, .bytes_max = 1}) {
+    EXPECT_TRUE(Import(UploadOf("datasets/iris", Iris(), 1'000)).ok());
+    rows_.set_name("datasets/iris");
+    examples_.set_name("datasets/iris");
+    examples_.set_split(schema::v1::SPLIT_TRAIN);
+  }
+
+  grpc::Status ReadRows() {
+    grpc::ClientContext context;
+    std::vector<v1::ReadRowsResponse> messages;
+    return ReadAll(*stub_->ReadRows(&context, rows_), messages);
+  }
+
+  grpc::Status ReadExamples() {
+    grpc::ClientContext context;
+    std::vector<v1::ReadExamplesResponse> messages;
+    return ReadAll(*stub_->ReadExamples(&context, examples_), messages);
+  }
+
+  v1::ReadRowsRequest rows_;
+  v1::ReadExamplesRequest examples_;
+};
+
+TEST_F(BoundedReadsTest, OpenReadersAreBoundedTogetherAndOneThatEndsMakesRoom) {
+  rows_.set_rows_max(1);
+  {
+    grpc::ClientContext context;
+    const auto open = stub_->ReadRows(&context, rows_);
+    v1::ReadRowsResponse message;
+    ASSERT_TRUE(open->Read(&message));
+
+    ExpectFailure(ReadRows(), grpc::StatusCode::RESOURCE_EXHAUSTED, "limits.readers_bytes_max");
+    ExpectFailure(ReadExamples(), grpc::StatusCode::RESOURCE_EXHAUSTED, "readers_bytes_max");
+    EXPECT_THAT(Names(), ElementsAre("datasets/iris/versions/1"));
+    std::vector<v1::ReadRowsResponse> rest;
+    EXPECT_TRUE(ReadAll(*open, rest).ok());
+  }
+  grpc::Status status;
+  do {  // until the service has seen that the first one has its answer
+    status = ReadRows();
+  } while (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
 }  // namespace
 }  // namespace millrace::data

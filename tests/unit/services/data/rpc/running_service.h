@@ -90,7 +90,9 @@ grpc::Status ReadAll(grpc::ClientReader<Response>& stream, std::vector<Response>
 class RunningService : public testing::Test {
  protected:
   explicit RunningService(storage::FileSystem& files = storage::PosixFileSystem(),
-                          Pipeline pipeline = RunPipeline)
+                          Pipeline pipeline = RunPipeline,
+                          ReadLimits read_limits = {},
+                          std::size_t answer_bytes_max = std::size_t{4} << 20U)
       : store_(*DatasetStore::Open(storage::PosixFileSystem(), path(), SystemClock())),
         upload_store_(*transfer::UploadStore::Open(
             files,
@@ -105,7 +107,9 @@ class RunningService : public testing::Test {
                   .uploads = *upload_store_,
                   .idle = idle_,
                   .scratch_folder = uploads(),
-                  .pipeline = std::move(pipeline)}) {
+                  .pipeline = std::move(pipeline),
+                  .answer_bytes_max = answer_bytes_max},
+                 read_limits) {
     auto server = rpc::Server::Start({}, {&service_});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
