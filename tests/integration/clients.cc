@@ -194,7 +194,7 @@ absl::StatusOr<Trained> Apply(Clients& clients, const PipelineSpec& pipeline) {
     return Internal("{} ended in {}: {}",
                     trained.run.name(),
                     Run::State_Name(trained.run.state()),
-                    trained.run.failure());
+                    trained.run.failure() + trained.run.reason());
   }
   return trained;
 }

@@ -72,7 +72,7 @@ const std::optional<LocalServices::Running>& LocalServices::Slot(Service service
 }
 
 const std::string& LocalServices::address(Service service) const {
-  return Slot(service)->address;
+  return addresses_[Index(service)];
 }
 
 std::vector<cli::Process> LocalServices::Children(Service service) const {
@@ -160,7 +160,8 @@ absl::Status LocalServices::StartAt(Service service, const std::string& wanted) 
   ASSIGN_OR_RETURN(cli::Process process,
                    cli::Process::Start(WordsFor(service, wanted), PathOf(service, ".log")));
   absl::StatusOr<std::string> address = WaitUntilAnswers(service, process);
-  Slot(service) = Running{.process = std::move(process), .address = address.value_or("")};
+  addresses_[Index(service)] = address.value_or("");
+  Slot(service) = Running{.process = std::move(process)};
   return address.status();
 }
 

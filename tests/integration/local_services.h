@@ -61,6 +61,9 @@ class LocalServices {
   /// Starts one, after those that it asks.
   absl::Status Start(Service service);
 
+  /// Starts one that was stopped or killed at the address that it had: who asks there finds it.
+  absl::Status StartAt(Service service, const std::string& wanted);
+
   /// SIGKILL to one service, and a new start at the same address: who talks to it may go on.
   absl::Status KillAndRestart(Service service);
 
@@ -84,7 +87,7 @@ class LocalServices {
   [[nodiscard]] absl::StatusOr<ProgramEnd> RunProgram(Service service,
                                                       const std::vector<std::string>& words) const;
 
-  /// host:port where the service answers. Requires: it runs.
+  /// host:port where the service answers, or did when it ran last. Requires: it was started.
   [[nodiscard]] const std::string& address(Service service) const;
 
   /// The processes that the service has started and that run: workers. Requires: it runs.
@@ -105,10 +108,8 @@ class LocalServices {
  private:
   struct Running {
     cli::Process process;
-    std::string address;
   };
 
-  absl::Status StartAt(Service service, const std::string& wanted);
   [[nodiscard]] std::vector<std::string> WordsFor(Service service,
                                                   const std::string& address) const;
   [[nodiscard]] std::string PathOf(Service service, std::string_view suffix) const;
@@ -120,6 +121,7 @@ class LocalServices {
   ExtraWords words_;
   std::string folder_;
   std::array<std::optional<Running>, kServices.size()> running_;
+  std::array<std::string, kServices.size()> addresses_;
   std::array<std::chrono::steady_clock::time_point, kServices.size()> asked_;
 };
 

@@ -79,6 +79,12 @@ class ResumeTest : public LocalServicesTest {
     return lines - 2;
   }
 
+  static training::v1::Run::State StateOf(const training::v1::Run& run) {
+    training::v1::GetRunRequest request;
+    request.set_name(run.name());
+    return Call(clients().training(), &TrainingStub::GetRun, request).value().state();
+  }
+
   // Whether it has happened in time.
   static bool Await(const std::function<bool()>& happened) {
     const auto give_up = std::chrono::steady_clock::now() + kCallMax;
@@ -185,6 +191,51 @@ TEST_F(ResumeTest, AServingServiceThatIsKilledUnderAPublishGetsItsVersion) {
   version.set_name(ended.model_version());
   EXPECT_TRUE(Call(clients().serving(), &ServingStub::GetModel, version).ok());
   EXPECT_FALSE(IsUploading(Service::kServing));
+}
+
+// What is trained waits for serving without a worker, over a restart of the service that keeps it.
+TEST_F(ResumeTest, ATrainedRunWaitsForAServingServiceThatIsAway) {
+  Require(ImportLongData(clients()).status());
+  auto request = LongRun("late");
+  request.mutable_spec()->set_epochs(1);
+  const std::string address = services().address(Service::kServing);
+  Require(services().Kill(Service::kServing));
+  const auto run = Call(clients().training(), &TrainingStub::CreateRun, request).value();
+  const auto state = [&] { return StateOf(run); };
+  ASSERT_TRUE(Await([&] { return state() == training::v1::Run::STATE_PUBLISHING; }));
+  EXPECT_TRUE(Await([] { return services().Children(Service::kTraining).empty(); }));
+  Require(services().KillAndRestart(Service::kTraining));
+  Reconnect();
+  EXPECT_EQ(state(), training::v1::Run::STATE_PUBLISHING);
+
+  Require(services().StartAt(Service::kServing, address));
+  Reconnect();
+
+  const auto ended = Watch(clients().training(), run.name()).value().back().run();
+  EXPECT_EQ(ended.state(), training::v1::Run::STATE_SUCCEEDED) << ended.failure();
+  EXPECT_EQ(ended.model_version(), "models/late/versions/1");
+}
+
+// A machine comes up, and data is the last: the run waits with its checkpoint.
+TEST_F(ResumeTest, ARunWaitsForADataServiceThatComesLate) {
+  Require(ImportLongData(clients()).status());
+  const auto run = StartRun(clients().training(), LongRun("patient")).value();
+  const std::string address = services().address(Service::kData);
+  Require(services().Kill(Service::kData));
+  Require(services().KillAndRestart(Service::kTraining));
+  Reconnect();
+  const auto state = [&] { return StateOf(run); };
+  ASSERT_TRUE(Await([&] { return state() == training::v1::Run::STATE_WAITING; }));
+
+  Require(services().StartAt(Service::kData, address));
+
+  EXPECT_TRUE(Await([&] { return state() == training::v1::Run::STATE_RUNNING; }));
+  Reconnect();
+  training::v1::CancelRunRequest cancel;
+  cancel.set_name(run.name());
+  Require(Call(clients().training(), &TrainingStub::CancelRun, cancel).status());
+  EXPECT_EQ(Watch(clients().training(), run.name()).value().back().run().state(),
+            training::v1::Run::STATE_CANCELLED);
 }
 
 }  // namespace

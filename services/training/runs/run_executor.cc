@@ -309,17 +309,17 @@ void RunExecutor::Execute(const std::string& name, const std::stop_token& stop) 
   const absl::Status stored = Persist(name, stopping_.get_token(), [&] {
     const std::lock_guard lock(mutex_);
     run = Finish(name, end);
+    if (run.ok()) {
+      Leave(*run);
+    }
     return run.status();
   });
-  {
-    const std::lock_guard lock(mutex_);
-    executing_.erase(name);
-    if (stored.ok() && run->state() == Run::STATE_WAITING && !stopping_.stop_requested()) {
-      LetAnotherPass(name);
-    }
-    TellQueue();
-  }
   if (!stored.ok()) {
+    {
+      const std::lock_guard lock(mutex_);
+      executing_.erase(name);
+      TellQueue();
+    }
     log::Error("end of run not stored", {{"run", name}, {"error", std::string(Message(stored))}});
   } else if (IsAtRest(run->state())) {
     TidyUp(*run);
@@ -327,6 +327,15 @@ void RunExecutor::Execute(const std::string& name, const std::stop_token& stop) 
     log::Info("worker ended, and the run goes on",
               {{"run", name}, {"state", std::string(StateName(run->state()))}});
   }
+}
+
+// Its worker is free, and one that waits for data is in the queue again. Requires: mutex_ is held.
+void RunExecutor::Leave(const Run& run) {
+  executing_.erase(run.name());
+  if (run.state() == Run::STATE_WAITING && !stopping_.stop_requested()) {
+    LetAnotherPass(run.name());
+  }
+  TellQueue();
 }
 
 // Behind the next run that has not let others pass yet: two that wait for the same must not keep a

@@ -149,6 +149,7 @@ class RunExecutor {
   absl::Status TakeWaiting(const std::string& name, const std::string& reason);
   absl::StatusOr<v1::Run> Finish(const std::string& name, const absl::StatusOr<WorkerEnd>& end);
   absl::StatusOr<v1::Run> FinishTrained(const std::string& name, const v1::WorkerResult& result);
+  void Leave(const v1::Run& run);
   void LetAnotherPass(const std::string& name);
   void TidyUp(const v1::Run& run);
   void RemoveFolderOf(const std::string& name);

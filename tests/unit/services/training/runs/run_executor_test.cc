@@ -566,7 +566,7 @@ TEST_F(RunExecutorTest, ARunThatIsPublishedTakesNoWorker) {
   Await(second, [&] { return store_->Get(second)->state() == v1::Run::STATE_PUBLISHING; });
 
   EXPECT_EQ(store_->Get(first)->state(), v1::Run::STATE_PUBLISHING);
-  EXPECT_THAT(Metrics(), HasSubstr("millrace_runs_executing 0"));
+  AwaitMetric("millrace_runs_executing 0");
   EXPECT_EQ(executor_->Cancel(first)->state(), v1::Run::STATE_UNPUBLISHED);
 }
 
@@ -619,10 +619,10 @@ TEST_F(RunExecutorTest, ARunThatGivesWayGoesBehindTheNextAndKeepsItsFolder) {
 }
 
 TEST_F(RunExecutorTest, AWaitingRunIsCancelledWithItsWorkerAndInTheQueue) {
-  worker_.AtStart(1).EndOfStart().SaysWaiting("away").SaysNote("waits");
-  worker_.AtStart(1).GoesOn().EndOfStart();
-  worker_.AtStart(2).GivesWay("away").EndOfStart();
-  worker_.GoesOn();
+  const std::string go = folder_.path() + "/go";
+  worker_.AtStart(1).SaysWaiting("away").SaysNote("waits").GoesOn().EndOfStart();
+  worker_.AtStart(2).Awaits(go).GivesWay("away").EndOfStart();
+  worker_.SaysNote("works").GoesOn();
   Start();
   const std::string first = Create();
   AwaitNote(first);
@@ -632,6 +632,7 @@ TEST_F(RunExecutorTest, AWaitingRunIsCancelledWithItsWorkerAndInTheQueue) {
 
   const std::string second = Create();
   const std::string third = Create();
+  std::ofstream(go).close();
   AwaitNote(third);  // the second has given way to it
   EXPECT_EQ(store_->Get(second)->state(), v1::Run::STATE_WAITING);
   EXPECT_EQ(executor_->Cancel(second)->state(), v1::Run::STATE_CANCELLED);
