@@ -44,13 +44,4 @@ std::string ClassName(const schema::v1::Column& column, const Cell& cell) {
   return text;
 }
 
-int Table::IndexOf(std::string_view name) const {
-  for (int i = 0; i < schema.columns_size(); ++i) {
-    if (schema.columns(i).name() == name) {
-      return i;
-    }
-  }
-  return -1;
-}
-
 }  // namespace millrace::features

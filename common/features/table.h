@@ -44,9 +44,6 @@ struct Table {
   schema::v1::Schema schema;
   std::vector<ColumnCells> columns;  // one a schema column
 
-  /// The column of that name, or -1.
-  [[nodiscard]] int IndexOf(std::string_view name) const;
-
   [[nodiscard]] std::int64_t row_count() const {
     return columns.empty() ? 0 : columns.front().size();
   }

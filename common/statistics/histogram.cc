@@ -1,7 +1,5 @@
 #include "common/statistics/histogram.h"
 
-#include "common/status/check.h"
-
 namespace millrace::statistics {
 
 Histogram::Histogram(double minimum, double maximum)
@@ -26,13 +24,6 @@ void Histogram::Add(std::span<const double> numbers) {
     for (std::size_t bin = 0; bin < kBins; ++bin) {
       counts_[bin] += lane[bin];
     }
-  }
-}
-
-void Histogram::Merge(const Histogram& other) {
-  CHECK(minimum_ == other.minimum_ && half_width_ == other.half_width_);
-  for (std::size_t bin = 0; bin < counts_.size(); ++bin) {
-    counts_[bin] += other.counts_[bin];
   }
 }
 

@@ -21,9 +21,6 @@ class Histogram {
   /// Requires: minimum <= each of `numbers` <= maximum.
   void Add(std::span<const double> numbers);
 
-  /// Requires: the same range.
-  void Merge(const Histogram& other);
-
   [[nodiscard]] const std::array<std::int64_t, kBins>& counts() const { return counts_; }
 
  private:

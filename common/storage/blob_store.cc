@@ -155,10 +155,6 @@ absl::Status BlobStore::Verify(std::string_view sha256) const {
   return absl::OkStatus();
 }
 
-bool BlobStore::Contains(std::string_view sha256) const {
-  return IsDigest(sha256) && files_.Open(PathOf(sha256)).ok();
-}
-
 absl::Status BlobStore::Remove(std::string_view sha256) {
   if (!IsDigest(sha256)) {
     return absl::OkStatus();

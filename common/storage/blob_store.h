@@ -56,8 +56,6 @@ class BlobStore {
   /// DATA_LOSS when it is damaged.
   [[nodiscard]] absl::Status Verify(std::string_view sha256) const;
 
-  [[nodiscard]] bool Contains(std::string_view sha256) const;
-
   /// Removes a blob; OK when there is none.
   absl::Status Remove(std::string_view sha256);
 

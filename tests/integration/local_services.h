@@ -90,6 +90,9 @@ class LocalServices {
   /// host:port where the service answers, or did when it ran last. Requires: it was started.
   [[nodiscard]] const std::string& address(Service service) const;
 
+  /// The service's process. Requires: it runs.
+  [[nodiscard]] int pid(Service service) const { return Slot(service)->process.pid(); }
+
   /// The processes that the service has started and that run: workers. Requires: it runs.
   [[nodiscard]] std::vector<cli::Process> Children(Service service) const;
 

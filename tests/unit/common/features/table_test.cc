@@ -19,15 +19,5 @@ TEST(ColumnCellsTest, GivesMissingNumbersAndTexts) {
   EXPECT_EQ(texts.At(1).kind, Cell::Kind::kMissing);
 }
 
-TEST(TableTest, FindsColumnsByName) {
-  Table table;
-  table.schema.add_columns()->set_name("a");
-  table.schema.add_columns()->set_name("b");
-
-  EXPECT_EQ(table.IndexOf("b"), 1);
-  EXPECT_EQ(table.IndexOf("c"), -1);
-  EXPECT_EQ(table.row_count(), 0);
-}
-
 }  // namespace
 }  // namespace millrace::features

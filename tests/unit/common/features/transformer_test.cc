@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "common/status/status.h"
-#include "tests/unit/common/features/allocations.h"
+#include "tests/support/allocations.h"
 #include "tests/unit/common/features/transforms.h"
 
 namespace millrace::features {
@@ -238,9 +238,9 @@ TEST(TransformerTest, ARowOfNumbersIsEncodedWithoutAllocating) {
   row.mutable_values(4)->set_boolean(true);
   std::vector<float> x(30);
 
-  const int before = Allocations();
+  const int before = AllocationCount();
   const absl::Status status = transformer.Encode(binding, row, x);
-  const int after = Allocations();
+  const int after = AllocationCount();
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(after, before);
   EXPECT_EQ(x[0], 0.75F);

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "common/network/kernels/kernels.h"
-#include "tests/unit/common/network/allocation_counter.h"
+#include "tests/support/allocations.h"
 #include "tests/unit/common/network/reference_network.h"
 
 namespace millrace::network {

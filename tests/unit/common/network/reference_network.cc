@@ -131,7 +131,7 @@ Slope DistanceSlope(model::v1::Loss loss, double difference) {
 }
 
 Slope RowSlope(model::v1::Loss loss, const Row& y, double label) {
-  const auto index = static_cast<std::size_t>(label);
+  const auto index = label < 0 ? 0 : static_cast<std::size_t>(label);  // of a class
   switch (loss) {
     case model::v1::LOSS_BINARY_CROSSENTROPY:
       return BinarySlope(y[0], label);

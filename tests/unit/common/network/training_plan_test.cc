@@ -13,7 +13,7 @@
 #include "common/network/inference_plan.h"
 #include "common/network/kernels/kernels.h"
 #include "common/network/philox.h"
-#include "tests/unit/common/network/allocation_counter.h"
+#include "tests/support/allocations.h"
 #include "tests/unit/common/network/reference_network.h"
 
 namespace millrace::network {

@@ -41,16 +41,5 @@ TEST(HistogramTest, ARangeThatNoDoubleHoldsDoesNotOverflow) {
   EXPECT_THAT(histogram.counts(), ElementsAre(1, 0, 0, 0, 0, 1, 0, 0, 0, 1));
 }
 
-TEST(HistogramTest, MergingAddsTheBins) {
-  Histogram left(0, 1);
-  Histogram right(0, 1);
-  Add(left, 0);
-  Add(right, 0);
-  Add(right, 1);
-  left.Merge(right);
-
-  EXPECT_THAT(left.counts(), ElementsAre(2, 0, 0, 0, 0, 0, 0, 0, 0, 1));
-}
-
 }  // namespace
 }  // namespace millrace::statistics

@@ -3,7 +3,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <string>
 #include <thread>
@@ -47,8 +46,10 @@ class CuriousObserver final : public TrainObserver {
 };
 
 std::vector<std::uint32_t> BitsOf(const std::vector<float>& floats) {
-  std::vector<std::uint32_t> bits(floats.size());
-  std::memcpy(bits.data(), floats.data(), floats.size() * sizeof(float));
+  std::vector<std::uint32_t> bits;
+  for (const float number : floats) {
+    bits.push_back(std::bit_cast<std::uint32_t>(number));
+  }
   return bits;
 }
 

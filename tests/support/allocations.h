@@ -1,11 +1,11 @@
-// AllocationCounter: how often this program asked for memory.
+// Allocations: how often this program asked for memory.
 
 #pragma once
 
-namespace millrace::network {
+namespace millrace {
 
 /// Calls of operator new since the start, of all threads. A program that links this has an operator
 /// new of its own.
 int AllocationCount();
 
-}  // namespace millrace::network
+}  // namespace millrace
