@@ -78,7 +78,7 @@ absl::Status Run(const Definition& definition) {
 }  // namespace
 
 absl::Status Serve(const Settings& settings, const Served& served) {
-  StatusService status_service(served.name, SystemClock());
+  StatusService status_service(served.name, settings.folder, SystemClock());
   std::vector<grpc::Service*> services = served.services;
   services.push_back(&status_service);
   ASSIGN_OR_RETURN(const auto metrics, ServeMetrics(settings, served.metrics));
