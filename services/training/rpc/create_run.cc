@@ -80,7 +80,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
       Finish(checked);
       return;
     }
-    if (!request_.request_id().empty()) {
+    if (!request_.request_id().empty() && !request_.validate_only()) {
       absl::StatusOr<std::optional<v1::Run>> known =
           parts_.store.FindByRequest(request_.request_id());
       if (!known.ok()) {
@@ -150,6 +150,9 @@ class Creation : public std::enable_shared_from_this<Creation> {
     }
     run_.mutable_spec()->set_loss(bound.loss.kind());
     run_.set_dataset_version(dataset_.name());
+    if (request_.validate_only()) {
+      return std::move(run_);
+    }
     return parts_.executor.Create(std::move(run_), request_.request_id());
   }
 
