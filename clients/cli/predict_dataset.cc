@@ -281,6 +281,9 @@ absl::Status PredictDataset(const DatasetWords& words, const ModelVersion& versi
   ASSIGN_OR_RETURN(const DatasetVersion dataset, GetDataset(words.dataset, shell));
   const ImportHeader header = Header(words, dataset, version);
   RETURN_IF_ERROR(CheckInto(header, dataset, shell));
+  if (words.consent.dry_run) {
+    RETURN_IF_ERROR(FeatureRows(version).SetColumns(NamesOf(dataset)));
+  }
   if (IsDryRun(shell,
                words.consent,
                fmt::format("predict {} rows of {} by {}, and import the answers as {}",
@@ -288,7 +291,7 @@ absl::Status PredictDataset(const DatasetWords& words, const ModelVersion& versi
                            ShortName(dataset.name()),
                            ShortName(version.name()),
                            words.into))) {
-    return FeatureRows(version).SetColumns(NamesOf(dataset));
+    return absl::OkStatus();
   }
   const std::string file_name =
       fmt::format("{} of {}.csv", ShortName(version.name()), ShortName(dataset.name()));

@@ -61,7 +61,7 @@ CLI::App* AddList(CLI::App& noun,
   if (verb.verb == std::string_view("ls")) {
     NamedVerb other = verb;
     other.verb = "list";
-    add(other)->group("");  // the same in another word; hidden
+    add(other)->group("");  // as below
   }
   return app;
 }
@@ -73,7 +73,9 @@ void AddListOfAll(CLI::App& noun,
   const auto limit = std::make_shared<int>(kListDefault);
   for (const char* const word : {"ls", "list"}) {
     CLI::App* const app = noun.add_subcommand(word, help);
-    app->group(word == std::string_view("ls") ? "Subcommands" : "");
+    if (word == std::string_view("list")) {
+      app->group("");  // the same in another word; hidden
+    }
     app->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
     app->callback([limit, act, &chosen] {
       chosen = [limit, act](Shell& shell) { return act(*limit, shell); };

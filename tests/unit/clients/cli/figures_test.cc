@@ -94,7 +94,7 @@ TEST(FiguresTest, AConfusionThatIsTooWideIsALineAClass) {
   EXPECT_THAT(table,
               HasSubstr("TRUE CLASS                   EXAMPLES  RIGHT  TAKEN FOR\n"
                         "a class with a long name 0        221     50  a class with a long name 18 "
-                        "18,\n"));
+                        "18,"));
   EXPECT_THAT(table, HasSubstr("a class with a long name 5         50     50  -\n"));
   std::istringstream lines(table);
   for (std::string line; std::getline(lines, line);) {
