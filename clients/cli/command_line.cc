@@ -1,7 +1,10 @@
 #include "clients/cli/command_line.h"
 
+#include <algorithm>
+#include <array>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,7 +31,9 @@
 #include "clients/cli/route.h"
 #include "clients/cli/run.h"
 #include "clients/cli/up.h"
+#include "clients/cli/uploads.h"
 #include "clients/cli/version.h"
+#include "clients/cli/wording.h"
 #include "common/config/config.h"
 #include "common/csv/text_check.h"
 #include "common/rpc/request_id.h"
@@ -118,6 +123,57 @@ std::vector<std::string> FlagNames(CLI::App* app) {
   return names;
 }
 
+// What other programs call it, and where it is here.
+struct Synonym {
+  std::string_view word;
+  std::string_view meant;
+};
+
+constexpr std::array kSynonyms{Synonym{"train", "'millrace run start --dataset NAME' trains"},
+                               Synonym{"fit", "'millrace run start --dataset NAME' trains"},
+                               Synonym{"import", "'millrace dataset import FILE --name NAME'"},
+                               Synonym{"list", "'millrace dataset ls', 'run ls' or 'model ls'"},
+                               Synonym{"ls", "'millrace dataset ls', 'run ls' or 'model ls'"},
+                               Synonym{"apply", "'millrace pipeline apply -f FILE'"},
+                               Synonym{"serve", "'millrace up' starts the services"},
+                               Synonym{"start", "'millrace up' starts the services"},
+                               Synonym{"stop", "'millrace down' stops the services"},
+                               Synonym{"status", "'millrace doctor' looks at the services"},
+                               Synonym{"logs", "'millrace up' says where logs are"}};
+
+constexpr std::array kVerbSynonyms{Synonym{"delete", "rm"},
+                                   Synonym{"remove", "rm"},
+                                   Synonym{"get", "show"},
+                                   Synonym{"describe", "show"},
+                                   Synonym{"info", "show"},
+                                   Synonym{"create", "start"},
+                                   Synonym{"train", "start"},
+                                   Synonym{"follow", "watch"},
+                                   Synonym{"stop", "cancel"},
+                                   Synonym{"add", "import"},
+                                   Synonym{"upload", "import"}};
+
+// The fix for a word that stands for something else here; empty when none does.
+std::string Meant(const CLI::App& app,
+                  const std::string& word,
+                  const std::vector<std::string>& known) {
+  const std::string path = PathOf(app);
+  if (app.get_parent() == nullptr) {
+    for (const Synonym& synonym : kSynonyms) {
+      if (synonym.word == word) {
+        return std::string(synonym.meant);
+      }
+    }
+  }
+  for (const Synonym& synonym : kVerbSynonyms) {
+    if (synonym.word == word &&
+        std::find(known.begin(), known.end(), synonym.meant) != known.end()) {
+      return fmt::format("'{} {}' does; '{} --help' lists all", path, synonym.meant, path);
+    }
+  }
+  return {};
+}
+
 std::string Suggestion(const std::string& word,
                        const std::vector<std::string>& known,
                        const std::string& path) {
@@ -136,6 +192,10 @@ absl::Status LeftOver(CLI::App& root, const std::vector<std::string>& words) {
     const std::string name = first.substr(0, first.find('='));
     return UsageError(fmt::format("{} has no flag '{}'", path, name),
                       Suggestion(name, FlagNames(&app), path));
+  }
+  if (const std::string meant = Meant(app, first, subcommands);
+      !subcommands.empty() && !meant.empty()) {
+    return UsageError(fmt::format("{} has no command '{}'", path, first), meant);
   }
   if (!subcommands.empty()) {
     return UsageError(fmt::format("{} has no command '{}'", path, first),
@@ -172,6 +232,17 @@ void AddCommon(CLI::App& root, CommandLine& line) {
   AddConnectionFlags(root, line.flags);
 }
 
+// `help [NOUN [VERB]]` and `--version` as the words that do the same here.
+std::vector<std::string> Usual(std::vector<std::string> words) {
+  if (words.empty() || words.front() == "help") {
+    words.erase(words.begin(), words.begin() + (words.empty() ? 0 : 1));
+    words.emplace_back("--help");
+  } else if (words.front() == "--version" || words.front() == "-V") {
+    words.front() = "version";
+  }
+  return words;
+}
+
 // Words travel in messages, which are UTF-8.
 absl::Status CheckText(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
@@ -190,6 +261,7 @@ void AddNouns(CLI::App& root, Action& chosen) {
   AddDataset(root, chosen);
   AddRun(root, chosen);
   AddModel(root, chosen);
+  AddUpload(root, chosen);
   AddRoute(root, chosen);
   AddPredict(root, chosen);
   AddPipeline(root, chosen);
@@ -241,7 +313,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& wor
   Unmark(root);
   try {
     // CLI11 takes them from the back.
-    const std::vector<std::string> marked = Marked(words);
+    const std::vector<std::string> marked = Marked(Usual(words));
     root.parse(std::vector<std::string>(marked.rbegin(), marked.rend()));
   } catch (const CLI::CallForHelp&) {
     const std::string help = root.help();  // it finds the innermost one itself
@@ -255,6 +327,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& wor
   if (!line.action) {
     return NothingChosen(root);
   }
+  const std::string path = PathOf(*Deepest(root));
+  line.command = path.substr(std::min(path.size(), root.get_name().size() + 1));
   return line;
 }
 
@@ -271,6 +345,7 @@ Exit Perform(const std::vector<std::string>& words, Console& console, const std:
     if (!stop.stop_requested()) {
       status = WithGuess(status, connection.endpoints());
     }
+    status = InWordsOf(line->command, words, status);
   }
   if (status.ok()) {
     status = console.Written();

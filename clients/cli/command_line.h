@@ -21,6 +21,7 @@ struct CommandLine {
   ConnectionFlags flags;
   Format format = Format::kTable;
   Action action;
+  std::string command = {};  // that the words name, without the program's: "dataset import"
 };
 
 /// Parses `words` (without the program's name). A usage error names the closest noun, verb or flag.

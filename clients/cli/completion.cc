@@ -72,6 +72,7 @@ struct Place {
 constexpr std::array kPlaces{Place{"DATASET", "datasets", true},
                              Place{"MODEL", "models", true},
                              Place{"RUN", "runs", false},
+                             Place{"UPLOAD", "uploads", false},
                              Place{"CONTEXT", "contexts", false},
                              Place{"--dataset", "datasets", true},
                              Place{"--into", "datasets", false},

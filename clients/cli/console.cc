@@ -1,17 +1,21 @@
 #include "clients/cli/console.h"
 
+#include <charconv>
+#include <cstddef>
 #include <cstdlib>
 #include <istream>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include <absl/status/status.h>
 #include <fmt/core.h>
 #include <google/protobuf/message.h>
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/wrappers.pb.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/status/check.h"
@@ -64,6 +68,21 @@ absl::Status Console::Written() const {
 bool IsLive(int descriptor) {
   const char* const terminal = std::getenv("TERM");
   return isatty(descriptor) == 1 && terminal != nullptr && terminal != std::string_view("dumb");
+}
+
+std::size_t ColumnsOf(int descriptor) {
+  if (isatty(descriptor) != 1) {
+    return 0;
+  }
+  const char* const said = std::getenv("COLUMNS");
+  const std::string_view text = said == nullptr ? "" : said;
+  std::size_t columns = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), columns);
+  if (!text.empty() && error == std::errc() && end == text.data() + text.size()) {
+    return columns;
+  }
+  winsize size{};
+  return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 std::string ToJson(const google::protobuf::Message& message, bool one_line) {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <istream>
 #include <optional>
 #include <ostream>
@@ -30,6 +31,19 @@ class Console {
         live_(live),
         in_(in),
         piped_(piped) {}
+
+  /// How many columns the terminals of the data and of the words have; 0, as where nobody says:
+  /// nothing has to fit.
+  void SetColumns(std::size_t data, std::size_t words) {
+    data_columns_ = data;
+    word_columns_ = words;
+  }
+
+  /// Of the terminal that shows the data; 0 when there is none.
+  [[nodiscard]] std::size_t data_columns() const { return piped_ ? 0 : data_columns_; }
+
+  /// Of the terminal that shows the words.
+  [[nodiscard]] std::size_t word_columns() const { return word_columns_; }
 
   /// Data, as it is; callers end their lines.
   void Print(std::string_view text);
@@ -62,10 +76,16 @@ class Console {
   std::istream* in_;
   bool piped_;
   bool drawn_ = false;  // whether the last line is one that Redraw() wrote
+  std::size_t data_columns_ = 0;
+  std::size_t word_columns_ = 0;
 };
 
 /// Whether `descriptor` is a terminal that understands more than lines.
 bool IsLive(int descriptor);
+
+/// The columns of the terminal at `descriptor`, by COLUMNS where that is a number; 0 when it is no
+/// terminal or does not say.
+std::size_t ColumnsOf(int descriptor);
 
 /// Protobuf JSON with every field, indented over lines, or on one line when `one_line`.
 std::string ToJson(const google::protobuf::Message& message, bool one_line = false);

@@ -19,12 +19,14 @@
 #include "clients/cli/connection.h"
 #include "clients/cli/failure.h"
 #include "clients/cli/import.h"
+#include "clients/cli/import_check.h"
 #include "clients/cli/listing.h"
 #include "clients/cli/output.h"
 #include "clients/cli/profile.h"
 #include "clients/cli/reference.h"
 #include "clients/cli/sparkline.h"
 #include "clients/cli/spelling.h"
+#include "clients/cli/standing.h"
 #include "clients/cli/table.h"
 #include "clients/cli/verb.h"
 #include "common/status/status.h"
@@ -93,13 +95,31 @@ absl::StatusOr<ImportHeader> Understand(const ImportWords& words) {
   return header;
 }
 
+absl::StatusOr<DatasetVersion> GetVersion(const std::string& name, Shell& shell) {
+  data::v1::GetDatasetRequest request;
+  request.set_name(FullName("datasets", name));
+  return shell.connection.Call(shell.connection.Data(), &DataStub::GetDataset, request);
+}
+
+// Whether the service answers; there need not be such a dataset.
+absl::Status CheckAnswers(const std::string& dataset, Shell& shell) {
+  const absl::Status status = GetVersion(dataset, shell).status();
+  return absl::IsNotFound(status) ? absl::OkStatus() : status;
+}
+
 absl::Status Import(const ImportWords& words, Shell& shell) {
   ASSIGN_OR_RETURN(const ImportHeader header, Understand(words));
+  if (words.consent.dry_run) {
+    RETURN_IF_ERROR(CheckImport(words.file, header));
+    RETURN_IF_ERROR(CheckAnswers(header.dataset(), shell));
+  }
   if (IsDryRun(shell, words.consent, fmt::format("import '{}' as {}", words.file, words.name))) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const DatasetVersion version, ImportFile(shell, words.file, header));
-  shell.Print({.json = ToJson(version), .text = ImportSummary(version), .names = {version.name()}});
+  shell.Print({.json = ToJson(version),
+               .text = ImportSummary(version, shell.page()),
+               .names = {version.name()}});
   shell.console.Note(fmt::format("next: millrace dataset show {}", ShortName(version.name())));
   return absl::OkStatus();
 }
@@ -112,6 +132,9 @@ absl::Status ListVersions(const std::string& dataset, int limit, Shell& shell) {
   ASSIGN_OR_RETURN(
       const data::v1::ListDatasetsResponse list,
       List(shell, shell.connection.Data(), &DataStub::ListDatasets, std::move(request), limit));
+  if (list.datasets().empty() && !dataset.empty()) {
+    RETURN_IF_ERROR(GetVersion(dataset, shell).status());
+  }
   if (list.datasets().empty() && shell.for_people()) {
     shell.console.Note("no datasets yet");
     shell.console.Note("next: millrace dataset import FILE --name NAME --label COLUMN");
@@ -125,7 +148,7 @@ absl::Status ListVersions(const std::string& dataset, int limit, Shell& shell) {
                "DIGEST",
                "+LABEL",
                "+SHA256",
-               "CREATED"});
+               "CREATED (UTC)"});
   Result result{.json = ToJson(list)};
   for (const DatasetVersion& version : list.datasets()) {
     table.Add({ShortName(version.name()),
@@ -145,12 +168,12 @@ absl::Status ListVersions(const std::string& dataset, int limit, Shell& shell) {
 }
 
 // The most frequent values, or the figures of a number.
-std::vector<std::string> ValueCells(const ColumnStatistics& column) {
+std::vector<std::string> ValueCells(const ColumnStatistics& column, schema::v1::ColumnType type) {
   std::vector<std::string> cells(4);
   if (column.has_numbers()) {
-    cells[0] = Spell(column.numbers().minimum());
-    cells[1] = Spell(column.numbers().mean());
-    cells[2] = Spell(column.numbers().maximum());
+    cells[0] = SpellCell(column.numbers().minimum(), type);
+    cells[1] = SpellCell(column.numbers().mean(), type);
+    cells[2] = SpellCell(column.numbers().maximum(), type);
   }
   constexpr int kShown = 3;
   std::vector<std::string> top;
@@ -164,15 +187,17 @@ std::vector<std::string> ValueCells(const ColumnStatistics& column) {
   return cells;
 }
 
-std::string SchemaTable(const schema::v1::Schema& schema) {
+std::string SchemaTable(const schema::v1::Schema& schema, TableStyle style) {
   Table table({"COLUMN", "TYPE", "ROLE", "WHY"});
   for (const Column& column : schema.columns()) {
     table.Add({column.name(), Spell(column.type()), Spell(column.role()), column.reason()});
   }
-  return table.ToString();
+  return table.ToString(style);
 }
 
-std::string StatisticsTable(const Statistics& raw) {
+std::string StatisticsTable(const Statistics& raw,
+                            const schema::v1::Schema& schema,
+                            TableStyle style) {
   Table table(
       {"COLUMN", ">MISSING", ">DISTINCT", ">MINIMUM", ">MEAN", ">MAXIMUM", "MOST FREQUENT"});
   for (const ColumnStatistics& column : raw.columns()) {
@@ -180,17 +205,11 @@ std::string StatisticsTable(const Statistics& raw) {
         column.column(),
         fmt::format("{}", column.missing_count()),
         fmt::format("{}{}", column.distinct_estimated() ? "~" : "", column.distinct_count())};
-    const std::vector<std::string> values = ValueCells(column);
+    const std::vector<std::string> values = ValueCells(column, TypeOf(schema, column.column()));
     cells.insert(cells.end(), values.begin(), values.end());
     table.Add(std::move(cells));
   }
-  return table.ToString();
-}
-
-absl::StatusOr<DatasetVersion> GetVersion(const std::string& name, Shell& shell) {
-  data::v1::GetDatasetRequest request;
-  request.set_name(FullName("datasets", name));
-  return shell.connection.Call(shell.connection.Data(), &DataStub::GetDataset, request);
+  return table.ToString(style);
 }
 
 absl::StatusOr<data::v1::GetStatisticsResponse> GetStatistics(const DatasetVersion& version,
@@ -200,17 +219,23 @@ absl::StatusOr<data::v1::GetStatisticsResponse> GetStatistics(const DatasetVersi
   return shell.connection.Call(shell.connection.Data(), &DataStub::GetStatistics, request);
 }
 
+// Of the effects of cleaning, where there are more; the import told them all.
+constexpr int kEffectsShown = 8;
+
 absl::Status Show(const std::string& name, Shell& shell) {
   ASSIGN_OR_RETURN(const DatasetVersion version, GetVersion(name, shell));
   ASSIGN_OR_RETURN(const data::v1::GetStatisticsResponse statistics, GetStatistics(version, shell));
   shell.Print(
       {.json = fmt::format(
            "{{\"dataset\": {}, \"statistics\": {}}}\n", ToJson(version), ToJson(statistics)),
-       .text = SchemaTable(version.schema()) + "\n" + StatisticsTable(statistics.raw()) + "\n" +
-               ImportSummary(version),
+       .text =
+           SchemaTable(version.schema(), shell.page()) + "\n" +
+           StatisticsTable(statistics.raw(), version.schema(), shell.page()) + "\n" +
+           ImportSummary(
+               version, shell.page(), shell.page().wide ? version.effects_size() : kEffectsShown),
        .names = {version.name()}});
-  shell.console.Note(fmt::format("next: millrace run start -f SPEC.yaml --dataset {} --model MODEL",
-                                 ShortName(version.name())));
+  shell.console.Note(
+      fmt::format("next: millrace run start --dataset {}", ShortName(version.name())));
   return absl::OkStatus();
 }
 
@@ -246,6 +271,14 @@ void AddProfile(CLI::App& noun, Action& chosen) {
            [part](const std::string& name, Shell& shell) { return Profile(name, *part, shell); })
       ->add_option("--of", *part, "raw (the file as it came; default), train, validation or test")
       ->check(CLI::IsMember({"raw", "train", "validation", "test"}));
+}
+
+absl::Status LookAt(const std::string& full_name, Shell& shell) {
+  ASSIGN_OR_RETURN(const DatasetVersion version, GetVersion(full_name, shell));
+  // The version may be named by its digest.
+  const bool one = full_name.find("/versions/") != std::string::npos;
+  TellWhatStandsOn(one ? version.name() : full_name, shell);
+  return absl::OkStatus();
 }
 
 absl::Status Remove(const std::string& full_name, Shell& shell) {
@@ -326,8 +359,7 @@ void AddDataset(CLI::App& app, Action& chosen) {
              "delete a version, or all of a dataset's",
              "DATASET",
              "NAME for all versions, or NAME@VERSION"},
-            "datasets",
-            Remove);
+            {.collection = "datasets", .look = LookAt, .act = Remove});
 }
 
 }  // namespace millrace::cli

@@ -124,8 +124,13 @@ Check CheckService(Service service,
     check.status = status.status();
   } else {
     check.found += ", version " + status->told.version();
+    if (status->told.has_disk_free_bytes()) {
+      check.found +=
+          fmt::format(", {} free on its disk", SpellBytes(status->told.disk_free_bytes()));
+    }
     check.status = CheckRelease(*status);
     check.status = check.status.ok() ? CheckClocks(*status) : check.status;
+    check.status = check.status.ok() ? CheckStateDisk(*status) : check.status;
   }
   return check;
 }
@@ -158,8 +163,9 @@ Check CheckDisk() {
     folder = folder.parent_path();
   }
   const fs::space_info space = fs::space(folder, error);
-  const std::string room = fmt::format(
-      "{} free for {}", SpellBytes(static_cast<std::int64_t>(space.available)), folder.string());
+  const std::string room = fmt::format("{} free for what this command keeps, in {}",
+                                       SpellBytes(static_cast<std::int64_t>(space.available)),
+                                       folder.string());
   return {"disk",
           room,
           !error && space.available >= kFreeMin

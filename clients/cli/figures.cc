@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -80,9 +82,44 @@ std::string LayerWords(const model::v1::Layer& layer) {
   return "nothing";
 }
 
+// A line a class: how many there are, how many were told right, and what the others were taken for,
+// the most frequent first.
+std::string ClassTable(const Evaluation& evaluation,
+                       const std::vector<std::string>& classes,
+                       TableStyle style) {
+  constexpr std::size_t kShown = 3;
+  const auto size = static_cast<int>(classes.size());
+  Table table({"TRUE CLASS", ">EXAMPLES", ">RIGHT", "TAKEN FOR"});
+  for (int row = 0; row < size; ++row) {
+    std::int64_t all = 0;
+    std::vector<std::pair<std::int64_t, int>> wrong;  // negative, so that the most come first
+    for (int column = 0; column < size; ++column) {
+      const std::int64_t count = evaluation.confusion(row * size + column);
+      all += count;
+      if (column != row && count > 0) {
+        wrong.emplace_back(-count, column);
+      }
+    }
+    std::sort(wrong.begin(), wrong.end());
+    std::vector<std::string> words;
+    for (std::size_t i = 0; i < std::min(kShown, wrong.size()); ++i) {
+      words.push_back(fmt::format(
+          "{} {}", classes[static_cast<std::size_t>(wrong[i].second)], -wrong[i].first));
+    }
+    if (wrong.size() > kShown) {
+      words.emplace_back("...");
+    }
+    table.Add({classes[static_cast<std::size_t>(row)],
+               fmt::format("{}", all),
+               fmt::format("{}", evaluation.confusion(row * size + row)),
+               fmt::format("{}", fmt::join(words, ", "))});
+  }
+  return table.ToString(style);
+}
+
 }  // namespace
 
-std::string EvaluationTable(const Evaluations& evaluations) {
+std::string EvaluationTable(const Evaluations& evaluations, TableStyle style) {
   std::vector<Figure> shown;
   std::vector<std::string> headings{"SPLIT", ">EXAMPLES", ">LOSS"};
   for (const Figure& figure : kFigures) {
@@ -101,10 +138,24 @@ std::string EvaluationTable(const Evaluations& evaluations) {
     }
     table.Add(std::move(row));
   }
-  return table.empty() ? std::string() : table.ToString();
+  return table.empty() ? std::string() : table.ToString(style);
 }
 
-std::string ConfusionTable(const Evaluation& evaluation, const std::vector<std::string>& classes) {
+std::string FigureOf(const Evaluations& evaluations, schema::v1::Split split) {
+  for (const Evaluation& evaluation : evaluations) {
+    if (evaluation.split() == split) {
+      return evaluation.has_accuracy() ? fmt::format("accuracy {:.4f}", evaluation.accuracy())
+             : evaluation.has_root_mean_squared_error()
+                 ? fmt::format("RMSE {}", Spell(evaluation.root_mean_squared_error()))
+                 : fmt::format("loss {}", Spell(evaluation.loss()));
+    }
+  }
+  return {};
+}
+
+std::string ConfusionTable(const Evaluation& evaluation,
+                           const std::vector<std::string>& classes,
+                           TableStyle style) {
   const auto size = static_cast<int>(classes.size());
   if (size == 0 || evaluation.confusion_size() != size * size) {
     return {};
@@ -121,22 +172,26 @@ std::string ConfusionTable(const Evaluation& evaluation, const std::vector<std::
     }
     table.Add(std::move(cells));
   }
-  return table.ToString();
+  const std::string text = table.ToString(style);
+  const bool fits = style.columns == 0 || Width(text.substr(0, text.find('\n'))) <= style.columns;
+  return fits ? text : ClassTable(evaluation, classes, style);
 }
 
-std::string LineageTable(const model::v1::Lineage& lineage) {
+std::string LineageTable(const model::v1::Lineage& lineage, TableStyle style) {
+  const auto digest = [&](const std::string& sha256) {
+    return "sha256:" + ShortDigest(sha256, style.wide);
+  };
   Table table;
   if (!lineage.model_version().empty()) {
-    table.Add({"model", ShortName(lineage.model_version()), "sha256:" + lineage.bundle_sha256()});
+    table.Add({"model", ShortName(lineage.model_version()), digest(lineage.bundle_sha256())});
   }
-  table.Add({"run", ShortName(lineage.run()), "weights sha256:" + lineage.weights_sha256()});
-  table.Add(
-      {"dataset", ShortName(lineage.dataset_version()), "sha256:" + lineage.dataset_sha256()});
+  table.Add({"run", ShortName(lineage.run()), "weights " + digest(lineage.weights_sha256())});
+  table.Add({"dataset", ShortName(lineage.dataset_version()), digest(lineage.dataset_sha256())});
   for (const model::v1::Source& source : lineage.sources()) {
-    table.Add({"file", source.name(), "sha256:" + source.sha256()});
+    table.Add({"file", source.name(), digest(source.sha256())});
   }
   table.Add({"built by", lineage.build(), lineage.kernel_level()});
-  return table.ToString();
+  return table.ToString(style);
 }
 
 std::string NetworkLine(const model::v1::NetworkSpec& network) {

@@ -38,6 +38,18 @@ bool HasEnded(const Run& run) {
          run.state() == Run::STATE_CANCELLED;
 }
 
+// Whether the run rests: an event of the past may say so of one that went on since.
+bool Rests(const Run& told, Shell& shell) {
+  if (told.state() != Run::STATE_UNPUBLISHED) {
+    return false;
+  }
+  training::v1::GetRunRequest request;
+  request.set_name(told.name());
+  const absl::StatusOr<Run> now =
+      shell.connection.Call(shell.connection.Training(), &TrainingStub::GetRun, request);
+  return !now.ok() || now->state() == Run::STATE_UNPUBLISHED;
+}
+
 absl::Status Detached(const std::string& run) {
   const std::string name = ShortName(run);
   return WithFix(
@@ -61,7 +73,8 @@ absl::Status BrokenOff(const absl::Status& ended, const std::string& run, bool r
       fmt::format("'millrace run watch {}' takes it up again", name));
 }
 
-// "loss: train 0.0931, validation 0.1210   accuracy 0.965   467k rows/s"
+// "loss: train 0.0931, validation 0.1210   accuracy 0.965   467k rows/s"; what stands behind three
+// blanks is left out where there is no room.
 std::string EpochWords(const model::v1::EpochMetrics& epoch) {
   std::string words = fmt::format("loss: train {:.4f}", epoch.train_loss());
   if (epoch.has_validation()) {
@@ -101,7 +114,11 @@ class RunTeller {
  private:
   void TakeState(const Run& run) {
     epochs_ = run.spec().epochs();
-    console_.Note(fmt::format("run {}: {}", ShortName(run.name()), Spell(run.state())));
+    console_.Note(fmt::format("run {}: {}{}{}",
+                              ShortName(run.name()),
+                              Spell(run.state()),
+                              run.reason().empty() ? "" : ": ",
+                              Printable(run.reason())));
   }
 
   void TakeEpoch(const model::v1::EpochMetrics& epoch) {
@@ -129,6 +146,11 @@ absl::StatusOr<Run> CreateRun(Shell& shell, training::v1::CreateRunRequest reque
   return run;
 }
 
+absl::StatusOr<Run> CheckRun(Shell& shell, training::v1::CreateRunRequest request) {
+  request.set_validate_only(true);
+  return shell.connection.Call(shell.connection.Training(), &TrainingStub::CreateRun, request);
+}
+
 absl::StatusOr<Run> Watch(Shell& shell,
                           const std::string& run,
                           const std::function<void(const RunEvent&)>& take) {
@@ -136,20 +158,28 @@ absl::StatusOr<Run> Watch(Shell& shell,
   training::v1::WatchRunRequest request;
   request.set_name(run);
   Run last;
-  while (!HasEnded(last)) {
+  bool rests = false;
+  while (!HasEnded(last) && !rests) {
     CallContext context(kWatchMax, shell.connection.stop(), shell.connection.request_id());
     const std::unique_ptr<grpc::ClientReader<RunEvent>> reader =
         stub->WatchRun(context.get(), request);
-    for (RunEvent event; reader->Read(&event);) {
+    for (RunEvent event; !rests && reader->Read(&event);) {
       request.set_after_sequence(event.sequence());
       if (event.has_run()) {
         last = event.run();
       }
       take(event);
+      rests = event.has_run() && Rests(last, shell);
+    }
+    if (rests) {
+      context.get()->TryCancel();
     }
     const absl::Status ended = FromGrpcStatus(reader->Finish());
     if (shell.connection.stop().stop_requested() && !HasEnded(last)) {
       return Detached(run);
+    }
+    if (rests) {
+      return last;
     }
     RETURN_IF_ERROR(BrokenOff(ended, run, HasEnded(last)));
   }
@@ -165,11 +195,25 @@ absl::StatusOr<Run> Follow(Shell& shell, const std::string& run) {
   return Watch(shell, run, [&teller](const RunEvent& event) { teller.Take(event); });
 }
 
+bool IsUnderWay(const Run& run) {
+  return !HasEnded(run) && run.state() != Run::STATE_UNPUBLISHED;
+}
+
 absl::Status Outcome(const Run& run) {
   const std::string name = ShortName(run.name());
   if (run.state() == Run::STATE_FAILED) {
-    return WithFix(absl::UnknownError(fmt::format("run {} failed: {}", name, run.failure())),
+    // A service that is older than the code says none.
+    const auto code = run.failure_code() > 0 && run.failure_code() <= 16
+                          ? static_cast<absl::StatusCode>(run.failure_code())
+                          : absl::StatusCode::kUnknown;
+    return WithFix(absl::Status(code, fmt::format("run {} failed: {}", name, run.failure())),
                    fmt::format("'millrace run show {}' has its spec", name));
+  }
+  if (run.state() == Run::STATE_UNPUBLISHED) {
+    return WithFix(
+        FailedPrecondition("run {} is trained and not published: {}", name, run.reason()),
+        fmt::format("'millrace run publish {0}' publishes it, 'millrace run rm {0}' removes it",
+                    name));
   }
   if (run.state() == Run::STATE_CANCELLED) {
     return WithFix(Cancelled("run {} was cancelled after {} epochs", name, run.epochs_done()),

@@ -17,8 +17,12 @@ namespace millrace::cli {
 /// Creates a run. CANCELLED when the user asks to stop meanwhile, with how to see whether it was.
 absl::StatusOr<training::v1::Run> CreateRun(Shell& shell, training::v1::CreateRunRequest request);
 
-/// Watches `run` (`runs/{run}`), its history first, until it ends; returns it as it ended.
-/// CANCELLED when the user asks to stop, which leaves the run alone and says so.
+/// The run as it would be created, with every default of its spec filled in, or why it would not
+/// be.
+absl::StatusOr<training::v1::Run> CheckRun(Shell& shell, training::v1::CreateRunRequest request);
+
+/// Watches `run` (`runs/{run}`), its history first, until it ends or rests unpublished; returns it
+/// as it is then. CANCELLED when the user asks to stop, which leaves the run alone and says so.
 absl::StatusOr<training::v1::Run> Watch(
     Shell& shell,
     const std::string& run,
@@ -27,7 +31,10 @@ absl::StatusOr<training::v1::Run> Watch(
 /// Watch() with progress on the error stream.
 absl::StatusOr<training::v1::Run> Follow(Shell& shell, const std::string& run);
 
-/// OK for a run that succeeded; otherwise why it did not.
+/// Whether a run is still to do something with its dataset or its bundle.
+bool IsUnderWay(const training::v1::Run& run);
+
+/// OK for a run that succeeded; otherwise why it did not, with the code that the run failed with.
 absl::Status Outcome(const training::v1::Run& run);
 
 }  // namespace millrace::cli

@@ -1,5 +1,6 @@
 #include "clients/cli/import.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -19,6 +20,8 @@
 #include "clients/cli/sending.h"
 #include "clients/cli/spelling.h"
 #include "clients/cli/table.h"
+#include "clients/cli/uploads.h"
+#include "common/clock/random.h"
 #include "common/status/status.h"
 #include "common/transfer/upload_call.h"
 
@@ -45,6 +48,7 @@ Call CallOf(DataStub& stub, const ImportHeader& header, const std::string& path)
           }};
   *call.header.mutable_header() = header;
   call.header.mutable_header()->set_file_name(std::filesystem::path(path).filename().string());
+  call.header.mutable_header()->set_upload_id(RandomHex(16));
   return call;
 }
 
@@ -57,21 +61,25 @@ absl::StatusOr<DatasetVersion> ImportFile(Shell& shell,
   ASSIGN_OR_RETURN(DataStub* const stub, shell.connection.Data());
   Progress progress(shell.console, "importing " + ShortName(header.dataset()), input.size_bytes);
   const std::stop_token& stop = shell.connection.stop();
+  const Call call = CallOf(*stub, header, path);
   absl::StatusOr<DatasetVersion> version =
-      transfer::SendUpload(CallOf(*stub, header, path),
+      transfer::SendUpload(call,
                            SourceOf(input),
                            SendingOptions(shell, progress, "reading, cleaning and splitting"),
                            stop);
   if (absl::IsCancelled(version.status()) && stop.stop_requested()) {
-    return WithFix(Cancelled("interrupted"),
+    const std::string left = GiveUpUpload(shell, Service::kData, call.header.header().upload_id());
+    return WithFix(Cancelled("interrupted; {}", left),
                    "'millrace dataset ls' shows whether the file was imported");
   }
   return version;
 }
 
-std::string ImportSummary(const DatasetVersion& version) {
+std::string ImportSummary(const DatasetVersion& version, TableStyle style, int effects_max) {
   Table facts;
-  facts.Add({"dataset", ShortName(version.name()), "sha256:" + ShortDigest(version.sha256())});
+  facts.Add({"dataset",
+             ShortName(version.name()),
+             "sha256:" + ShortDigest(version.sha256(), style.wide)});
   facts.Add({"rows",
              fmt::format("{}", version.row_count()),
              fmt::format("train {}, validation {}, test {}",
@@ -82,16 +90,27 @@ std::string ImportSummary(const DatasetVersion& version) {
              fmt::format("{}", version.schema().columns_size()),
              version.options().label().empty() ? "no label"
                                                : "label '" + version.options().label() + "'"});
-  std::string text = facts.ToString();
+  if (version.transforms().task() != schema::v1::TASK_UNSPECIFIED) {
+    const int classes = version.transforms().label().classes_size();
+    facts.Add({"task",
+               Spell(version.transforms().task()),
+               classes > 0 ? fmt::format("{} classes", classes) : "a number"});
+  }
+  std::string text = facts.ToString(style);
   if (version.effects().empty()) {
     return text + "cleaning found nothing to do\n";
   }
   Table effects({"CLEANING", "COLUMN", ">COUNT", "WHAT"});
-  for (const data::v1::CleaningEffect& effect : version.effects()) {
+  for (int i = 0; i < std::min(effects_max, version.effects_size()); ++i) {
+    const data::v1::CleaningEffect& effect = version.effects(i);
     effects.Add(
         {effect.rule(), effect.column(), fmt::format("{}", effect.count()), effect.explanation()});
   }
-  return text + effects.ToString();
+  text += effects.ToString(style);
+  return version.effects_size() <= effects_max
+             ? text
+             : text + fmt::format("and {} more; -o wide and -o json have all\n",
+                                  version.effects_size() - effects_max);
 }
 
 }  // namespace millrace::cli

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <limits>
 #include <string>
 
 #include <absl/status/statusor.h>
@@ -9,6 +10,7 @@
 #include "millrace/data/v1/data_service.pb.h"
 
 #include "clients/cli/shell.h"
+#include "clients/cli/table.h"
 
 namespace millrace::cli {
 
@@ -19,7 +21,9 @@ absl::StatusOr<data::v1::DatasetVersion> ImportFile(Shell& shell,
                                                     const std::string& path,
                                                     const data::v1::ImportHeader& header);
 
-/// What became of the rows: counts, splits, the effects of cleaning.
-std::string ImportSummary(const data::v1::DatasetVersion& version);
+/// What became of the rows: counts, splits, and the effects of cleaning, at most `effects_max`.
+std::string ImportSummary(const data::v1::DatasetVersion& version,
+                          TableStyle style = {},
+                          int effects_max = std::numeric_limits<int>::max());
 
 }  // namespace millrace::cli

@@ -1,6 +1,7 @@
 #include "clients/cli/input_file.h"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include <fmt/core.h>
 
 #include "common/status/status.h"
+#include "common/storage/sha256.h"
 
 namespace millrace::cli {
 
@@ -36,6 +38,17 @@ absl::StatusOr<InputFile> OpenInput(const std::string& path, std::string_view wh
       InvalidArgument(
           "cannot read '{}': {}", path, error ? error.message() : "it is no regular file"),
       fmt::format("give the path of {} that may be read", what));
+}
+
+absl::StatusOr<std::string> DigestOf(const std::string& path) {
+  ASSIGN_OR_RETURN(InputFile input, OpenInput(path, "a file"));
+  storage::Sha256 sha256;
+  std::string bytes(std::size_t{1} << 20U, '\0');
+  while (input.stream) {
+    input.stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    sha256.Update({bytes.data(), static_cast<std::size_t>(input.stream.gcount())});
+  }
+  return storage::ToHex(sha256.Finish());
 }
 
 }  // namespace millrace::cli

@@ -21,4 +21,7 @@ struct InputFile {
 /// none; INVALID_ARGUMENT for a folder, and for what cannot be read.
 absl::StatusOr<InputFile> OpenInput(const std::string& path, std::string_view what);
 
+/// The SHA-256 of the file at `path`, hexadecimal. Fails as OpenInput() does.
+absl::StatusOr<std::string> DigestOf(const std::string& path);
+
 }  // namespace millrace::cli

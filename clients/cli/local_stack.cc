@@ -38,13 +38,18 @@ struct Places {
   std::string log;
   std::string ticket;
   std::string port;
+  std::string address;  // where it was bound last
 };
 
 Places PlacesOf(const std::string& folder, std::string_view name) {
   const auto file = [&](std::string_view suffix) {
     return fmt::format("{}/{}{}", folder, name, suffix);
   };
-  return {.state = file(""), .log = file(".log"), .ticket = file(".pid"), .port = file(".port")};
+  return {.state = file(""),
+          .log = file(".log"),
+          .ticket = file(".pid"),
+          .port = file(".port"),
+          .address = file(".address")};
 }
 
 std::string FirstLine(const std::string& path) {
@@ -58,11 +63,21 @@ absl::StatusOr<Process> FindService(const std::string& folder, std::string_view 
   return Process::Find(FirstLine(PlacesOf(folder, name).ticket));
 }
 
+// Whether a library wrote the line, for its makers: E1127 13:20:01.123456789 ...
+bool IsChatter(std::string_view line) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return line.size() > 6 && std::string_view("DIWEF").find(line[0]) != std::string_view::npos &&
+         std::all_of(line.begin() + 1, line.begin() + 5, digit) && line[5] == ' ';
+}
+
 std::string LogEnd(const std::string& path) {
   constexpr std::size_t kLines = 3;
   std::ifstream file(path);
   std::deque<std::string> lines;
   for (std::string line; std::getline(file, line);) {
+    if (IsChatter(line)) {
+      continue;
+    }
     lines.push_back(std::move(line));
     if (lines.size() > kLines) {
       lines.pop_front();
@@ -151,7 +166,7 @@ absl::StatusOr<RunningService> StartService(const StackPlan& plan,
   absl::StatusOr<std::string> bound = absl::UnknownError("");
   if (written.ok()) {
     bound = WaitUntilAnswers(process, AddressOf(plan.addresses, name), places, stop);
-    written = bound.status();
+    written = bound.ok() ? WriteFile(places.address, *bound) : bound.status();
   }
   if (!written.ok()) {
     process.Stop(kStopMax).IgnoreError();
@@ -162,26 +177,47 @@ absl::StatusOr<RunningService> StartService(const StackPlan& plan,
       .name = std::string(name), .address = *bound, .process = std::move(process)};
 }
 
-void Remember(const RunningService& service, Addresses& addresses) {
-  if (service.name == "data") {
-    addresses.data = service.address;
-  } else if (service.name == "serving") {
-    addresses.serving = service.address;
+void Remember(std::string_view name, const std::string& address, Addresses& addresses) {
+  if (name == "data") {
+    addresses.data = address;
+  } else if (name == "serving") {
+    addresses.serving = address;
   } else {
-    addresses.training = service.address;
+    addresses.training = address;
   }
 }
 
-absl::Status CheckDown(const std::string& folder) {
+// Those of the stack in `plan.folder` that run, in the order of their start.
+std::vector<RunningService> FindRunning(const std::string& folder) {
+  std::vector<RunningService> services;
   for (const std::string_view name : kStartOrder) {
-    if (const absl::StatusOr<Process> process = FindService(folder, name); process.ok()) {
-      return WithFix(
-          FailedPrecondition(
-              "a stack is up in {}: its {} service is process {}", folder, name, process->pid()),
-          fmt::format("'millrace down --folder {}' stops it", folder));
+    if (absl::StatusOr<Process> process = FindService(folder, name); process.ok()) {
+      services.push_back({.name = std::string(name),
+                          .address = FirstLine(PlacesOf(folder, name).address),
+                          .process = *std::move(process),
+                          .was_up = true});
     }
   }
-  return absl::OkStatus();
+  return services;
+}
+
+absl::Status AllUp(const std::string& folder, const RunningService& first) {
+  return WithFix(FailedPrecondition("a stack is up in {}: its {} service is process {}",
+                                    folder,
+                                    first.name,
+                                    first.process.pid()),
+                 fmt::format("'millrace down --folder {}' stops it", folder));
+}
+
+// Stops what was started for nothing, the last one first.
+void Undo(const std::string& folder, const std::vector<RunningService>& services) {
+  for (auto service = services.rbegin(); service != services.rend(); ++service) {
+    if (!service->was_up) {
+      service->process.Stop(kStopMax).IgnoreError();
+      std::error_code error;
+      fs::remove(PlacesOf(folder, service->name).ticket, error);
+    }
+  }
 }
 
 }  // namespace
@@ -207,19 +243,40 @@ absl::StatusOr<std::vector<RunningService>> StartStack(const StackPlan& plan,
     return WithFix(InvalidArgument("cannot make the folder '{}': {}", plan.folder, error.message()),
                    "--folder names another one");
   }
-  RETURN_IF_ERROR(CheckDown(plan.folder));
+  std::vector<RunningService> running = FindRunning(plan.folder);
+  if (running.size() == kStartOrder.size()) {
+    return AllUp(plan.folder, running.front());
+  }
   StackPlan bound = plan;
+  if (!running.empty()) {  // those that run expect the others where they were
+    for (const std::string_view name : kStartOrder) {
+      const std::string address = FirstLine(PlacesOf(plan.folder, name).address);
+      if (!address.empty()) {
+        Remember(name, address, bound.addresses);
+      }
+    }
+  }
   std::vector<RunningService> services;
   for (const std::string_view name : kStartOrder) {
-    absl::StatusOr<RunningService> service = StartService(bound, name, stop);
+    const auto found =
+        std::find_if(running.begin(), running.end(), [name](const RunningService& service) {
+          return service.name == name;
+        });
+    absl::StatusOr<RunningService> service = found != running.end()
+                                                 ? absl::StatusOr<RunningService>(std::move(*found))
+                                                 : StartService(bound, name, stop);
     if (!service.ok()) {
-      StopStack(plan.folder).IgnoreError();
+      Undo(plan.folder, services);
       return service.status();
     }
-    Remember(*service, bound.addresses);
+    Remember(name, service->address, bound.addresses);
     services.push_back(*std::move(service));
   }
   return services;
+}
+
+bool IsStackUp(const std::string& folder) {
+  return !FindRunning(folder).empty();
 }
 
 absl::StatusOr<int> StopStack(const std::string& folder) {

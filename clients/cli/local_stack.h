@@ -19,6 +19,7 @@ struct RunningService {
   std::string name;     // data, training or serving
   std::string address;  // host:port as bound
   Process process;
+  bool was_up = false;  // before it was asked for
 };
 
 /// What a stack is made of.
@@ -34,11 +35,15 @@ std::string DefaultStateFolder();
 /// The folder of the running program, where the services' programs stand too.
 absl::StatusOr<std::string> ProgramFolder();
 
-/// Starts data, serving and training, in this order, and waits until each answers its health
-/// question. FAILED_PRECONDITION when a stack of this folder is up; UNAVAILABLE with the end of its
-/// log when a service does not come up. Nothing is left running on failure.
+/// Starts what does not run of data, serving and training, in this order, and waits until each
+/// answers its health question. Where some of the stack runs, the others start at the addresses
+/// that they had. FAILED_PRECONDITION when all of this folder are up; UNAVAILABLE with the end of
+/// its log when a service does not come up. On failure what it started is stopped.
 absl::StatusOr<std::vector<RunningService>> StartStack(const StackPlan& plan,
                                                        const std::stop_token& stop);
+
+/// Whether some service of the stack in `folder` runs.
+bool IsStackUp(const std::string& folder);
 
 /// Stops what StartStack() started in `folder`, in the reverse order, and returns how many were
 /// running.

@@ -16,5 +16,6 @@ int main(int argc, char** argv) {
                   IsLive(STDERR_FILENO),
                   isatty(STDIN_FILENO) == 1 ? &std::cin : nullptr,
                   /*piped=*/isatty(STDOUT_FILENO) != 1);
+  console.SetColumns(ColumnsOf(STDOUT_FILENO), ColumnsOf(STDERR_FILENO));
   return static_cast<int>(Perform({argv + 1, argv + argc}, console, interrupt.stop()));
 }

@@ -1,6 +1,7 @@
 #include "clients/cli/predict.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <iostream>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -103,6 +105,23 @@ PredictRequest OneRow(const ModelVersion& version, const std::vector<std::string
   return request;
 }
 
+// `rows[3]: ...` of a request that begins behind row `done` as `row N: ...`, counted from 1 over
+// all batches; what names no row is of all of them.
+absl::Status AtRow(const absl::Status& status, std::int64_t done, int rows) {
+  const std::string_view message = Message(status);
+  constexpr std::string_view kRow = "rows[";
+  const std::size_t close = message.find(']');
+  std::int64_t place = 0;
+  const char* const begin = message.data() + kRow.size();
+  if (!message.starts_with(kRow) || close == std::string_view::npos ||
+      std::from_chars(begin, message.data() + close, place).ec != std::errc()) {
+    return Annotate(status, fmt::format("rows {} to {}", done + 1, done + rows));
+  }
+  absl::Status result(status.code(),
+                      fmt::format("row {}{}", done + place + 1, message.substr(close + 1)));
+  return Fix(status).empty() ? result : WithFix(result, Fix(status));
+}
+
 // Asks for the rows of `source` batch by batch. `version` is asked by its number, so that a new
 // version that is published meanwhile does not answer half of the rows.
 absl::Status PredictAll(Shell& shell, const ModelVersion& version, RowSource& source) {
@@ -120,8 +139,7 @@ absl::Status PredictAll(Shell& shell, const ModelVersion& version, RowSource& so
     }
     const absl::StatusOr<PredictResponse> response = PredictBatch(shell, request);
     if (!response.ok()) {
-      return Annotate(response.status(),
-                      fmt::format("rows {} to {}", done + 1, done + request.rows_size()));
+      return AtRow(response.status(), done, request.rows_size());
     }
     writer.Take(request, *response);
     done += request.rows_size();

@@ -25,6 +25,8 @@
 #include "clients/cli/progress.h"
 #include "clients/cli/reference.h"
 #include "clients/cli/row_source.h"
+#include "clients/cli/standing.h"
+#include "common/resource/name.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "common/storage/sha256.h"
@@ -218,15 +220,79 @@ absl::StatusOr<DatasetVersion> GetDataset(const std::string& name, Shell& shell)
   return shell.connection.Call(shell.connection.Data(), &DataStub::GetDataset, request);
 }
 
+google::protobuf::RepeatedPtrField<std::string> NamesOf(const DatasetVersion& dataset) {
+  google::protobuf::RepeatedPtrField<std::string> names;
+  for (const schema::v1::Column& column : dataset.schema().columns()) {
+    *names.Add() = column.name();
+  }
+  return names;
+}
+
+// Whether `dataset` holds answers that were made like those to come.
+bool HoldsAnswers(const DatasetVersion& dataset, const ImportHeader& header) {
+  const auto& wanted = header.options().column_types();
+  const auto& found = dataset.options().column_types();
+  return wanted.size() == found.size() &&
+         std::all_of(wanted.begin(), wanted.end(), [&found](const auto& entry) {
+           return found.contains(entry.first);
+         });
+}
+
+// The newest version of a dataset is what its name means: answers must not take the place of what
+// models learn from.
+absl::Status CheckInto(const ImportHeader& header, const DatasetVersion& asked, Shell& shell) {
+  RETURN_IF_ERROR(ParseVersionedName("datasets", "header.dataset", header.dataset()).status());
+  const absl::StatusOr<DatasetVersion> newest = GetDataset(header.dataset(), shell);
+  if (absl::IsNotFound(newest.status())) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(newest.status());
+  if (HoldsAnswers(*newest, header)) {
+    return absl::OkStatus();
+  }
+  const std::string name = ShortName(header.dataset());
+  const std::string fix = fmt::format("name another one, for example --into {}-answers", name);
+  if (IsOf(asked.name(), header.dataset())) {
+    return WithFix(FailedPrecondition("--into must not be the dataset that is asked about, found "
+                                      "'{}'",
+                                      name),
+                   fix);
+  }
+  ASSIGN_OR_RETURN(const std::vector<ModelVersion> models,
+                   ModelsTrainedOn(header.dataset(), shell));
+  return models.empty() ? absl::OkStatus()
+                        : WithFix(FailedPrecondition(
+                                      "--into must not be a dataset that models are trained on, "
+                                      "found '{}', of which {} is",
+                                      name,
+                                      ShortName(models.front().name())),
+                                  fix);
+}
+
 }  // namespace
 
 void AddDatasetFlags(CLI::App& verb, DatasetWords& words) {
   verb.add_option("--dataset", words.dataset, "all rows of a dataset: NAME or NAME@VERSION");
   verb.add_option("--into", words.into, "the dataset that gets the answers as a new version");
+  AddConsent(verb, words.consent, /*asks=*/false);
 }
 
 absl::Status PredictDataset(const DatasetWords& words, const ModelVersion& version, Shell& shell) {
   ASSIGN_OR_RETURN(const DatasetVersion dataset, GetDataset(words.dataset, shell));
+  const ImportHeader header = Header(words, dataset, version);
+  RETURN_IF_ERROR(CheckInto(header, dataset, shell));
+  if (words.consent.dry_run) {
+    RETURN_IF_ERROR(FeatureRows(version).SetColumns(NamesOf(dataset)));
+  }
+  if (IsDryRun(shell,
+               words.consent,
+               fmt::format("predict {} rows of {} by {}, and import the answers as {}",
+                           dataset.row_count(),
+                           ShortName(dataset.name()),
+                           ShortName(version.name()),
+                           words.into))) {
+    return absl::OkStatus();
+  }
   const std::string file_name =
       fmt::format("{} of {}.csv", ShortName(version.name()), ShortName(dataset.name()));
   ASSIGN_OR_RETURN(AnswersFile answers, AnswersFile::Open(FolderFor(words, dataset, version)));
@@ -242,10 +308,10 @@ absl::Status PredictDataset(const DatasetWords& words, const ModelVersion& versi
     }
   }
   ASSIGN_OR_RETURN(const std::string path, answers.Join(file_name, HeaderLine(version)));
-  ASSIGN_OR_RETURN(const DatasetVersion made,
-                   ImportFile(shell, path, Header(words, dataset, version)));
+  ASSIGN_OR_RETURN(const DatasetVersion made, ImportFile(shell, path, header));
   RETURN_IF_ERROR(answers.Remove());
-  shell.Print({.json = ToJson(made), .text = ImportSummary(made), .names = {made.name()}});
+  shell.Print(
+      {.json = ToJson(made), .text = ImportSummary(made, shell.page()), .names = {made.name()}});
   shell.console.Note(fmt::format("next: millrace dataset show {}", ShortName(made.name())));
   return absl::OkStatus();
 }

@@ -10,6 +10,7 @@
 #include "millrace/serving/v1/serving_service.pb.h"
 
 #include "clients/cli/shell.h"
+#include "clients/cli/verb.h"
 
 namespace millrace::cli {
 
@@ -17,9 +18,10 @@ namespace millrace::cli {
 struct DatasetWords {
   std::string dataset;
   std::string into;
+  Consent consent;
 };
 
-/// Adds `--dataset` and `--into`.
+/// Adds `--dataset`, `--into` and `--dry-run`.
 void AddDatasetFlags(CLI::App& verb, DatasetWords& words);
 
 /// Streams all rows of the dataset version through `version`, in memory for a batch, and imports

@@ -14,6 +14,7 @@
 
 #include "clients/cli/connection.h"
 #include "clients/cli/console.h"
+#include "clients/cli/failure.h"
 #include "clients/cli/figures.h"
 #include "clients/cli/spelling.h"
 #include "common/status/check.h"
@@ -37,7 +38,7 @@ std::string_view Trimmed(std::string_view text) {
 
 std::vector<std::string> Cells(std::int64_t row, const Prediction& prediction) {
   if (prediction.probabilities().empty()) {
-    return {fmt::format("{}", row), Spell(prediction.value()), ""};
+    return {fmt::format("{}", row), Spell(prediction.value())};
   }
   const float best =
       *std::max_element(prediction.probabilities().begin(), prediction.probabilities().end());
@@ -101,7 +102,10 @@ void PredictionWriter::AddRows(const PredictRequest& request, const PredictRespo
   const int place = PlaceOf(request, label_);
   if (rows_ == 0) {
     known_ = place >= 0;
-    std::vector<std::string> headings{">ROW", "PREDICTED", ">PROBABILITY"};
+    std::vector<std::string> headings{">ROW", "PREDICTED"};
+    if (!response.classes().empty()) {
+      headings.emplace_back(">PROBABILITY");
+    }
     if (known_) {
       headings.emplace_back("ACTUAL");
     }
@@ -136,8 +140,15 @@ void PredictionWriter::Finish() {
     shell_.console.Print("\n]}\n");
   } else if (shell_.for_people()) {
     const std::string right =
-        known_ && has_classes_ ? fmt::format("right: {} of {}\n", right_, rows_) : "";
-    const std::string page = right + "\n" + LineageTable(lineage_);
+        known_ && has_classes_
+            ? fmt::format(
+                  "as in column '{}': {} of {}; no score where the model was trained on such "
+                  "rows ('millrace model show' has its figures)\n",
+                  Printable(label_),
+                  right_,
+                  rows_)
+            : "";
+    const std::string page = right + "\n" + LineageTable(lineage_, shell_.page());
     if (shell_.piped()) {  // a program gets rows and nothing else
       shell_.console.Complain(page);
     } else {

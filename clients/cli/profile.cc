@@ -45,16 +45,16 @@ std::string Top(const ColumnStatistics& column, bool all) {
   return fmt::format("{}", fmt::join(top, ", "));
 }
 
-std::string TypeOf(const data::v1::DatasetVersion& version, const std::string& column) {
-  for (const schema::v1::Column& known : version.schema().columns()) {
+}  // namespace
+
+schema::v1::ColumnType TypeOf(const schema::v1::Schema& schema, const std::string& column) {
+  for (const schema::v1::Column& known : schema.columns()) {
     if (known.name() == column) {
-      return Spell(known.type());
+      return known.type();
     }
   }
-  return {};
+  return schema::v1::COLUMN_TYPE_UNSPECIFIED;
 }
-
-}  // namespace
 
 std::string ProfileTable(const data::v1::DatasetVersion& version,
                          const schema::v1::Statistics& statistics,
@@ -75,21 +75,22 @@ std::string ProfileTable(const data::v1::DatasetVersion& version,
   constexpr int kQuantiles = 7;  // at 0, 5, 25, 50, 75, 95 and 100 percent
   for (const ColumnStatistics& column : statistics.columns()) {
     const schema::v1::NumberStatistics& numbers = column.numbers();
-    const auto number = [&column](double value) {
-      return column.has_numbers() ? Spell(value) : std::string();
+    const schema::v1::ColumnType type = TypeOf(version.schema(), column.column());
+    const auto number = [&](double value) {
+      return column.has_numbers() ? SpellCell(value, type) : std::string();
     };
     const auto quantile = [&](int place) {
       return numbers.quantiles_size() == kQuantiles ? number(numbers.quantiles(place)) : "";
     };
     table.Add(
         {column.column(),
-         TypeOf(version, column.column()),
+         type == schema::v1::COLUMN_TYPE_UNSPECIFIED ? std::string() : Spell(type),
          Percent(column.missing_count(), column.count()),
          fmt::format("{}{}", column.distinct_estimated() ? "~" : "", column.distinct_count()),
          number(numbers.minimum()),
          number(numbers.mean()),
          number(numbers.maximum()),
-         number(numbers.standard_deviation()),
+         column.has_numbers() ? Spell(numbers.standard_deviation()) : std::string(),
          quantile(1),
          quantile(3),
          quantile(5),

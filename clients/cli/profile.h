@@ -5,11 +5,15 @@
 #include <string>
 
 #include "millrace/data/v1/data_service.pb.h"
+#include "millrace/schema/v1/schema.pb.h"
 #include "millrace/schema/v1/statistics.pb.h"
 
 #include "clients/cli/table.h"
 
 namespace millrace::cli {
+
+/// The type of the column of this name.
+schema::v1::ColumnType TypeOf(const schema::v1::Schema& schema, const std::string& column);
 
 /// Type, missing and different values, and the figures of numbers with their histogram or the most
 /// frequent values. The wide form has quantiles too. A program gets all values that

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,8 +12,9 @@
 
 namespace millrace::cli {
 
-/// A bar on a live terminal, redrawn at most 20 times a second; elsewhere a plain line at each
-/// tenth of the way. Does not own `console`. Not thread-safe.
+/// A bar on a live terminal with the time that is left, redrawn at most 20 times a second and never
+/// wider than the terminal; elsewhere a plain line at each tenth of the way. Does not own
+/// `console`. Not thread-safe.
 class Progress {
  public:
   /// `total` is what done counts up to; from 1 up.
@@ -23,17 +25,31 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `text` says how it goes, in a few words.
+  /// `text` says how it goes, in a few words; three blanks stand before what can be left out.
   void Update(std::int64_t done, std::string_view text);
 
  private:
   void DrawBar(std::int64_t done, std::string_view text);
+  std::string Left(std::int64_t done, std::chrono::steady_clock::time_point now);
 
   Console& console_;
   std::string title_;
   std::int64_t total_;
   std::int64_t tenths_ = 0;  // that have been told
   std::chrono::steady_clock::time_point drawn_{};
+  std::int64_t first_done_ = -1;  // when the time began
+  std::chrono::steady_clock::time_point began_{};
 };
+
+/// `8 s`, `3 min`, `2 h 5 min`.
+std::string SpellTime(std::chrono::duration<double> time);
+
+/// One line of at most `columns` characters, 0 for any number: title, bar, percent, time that is
+/// left (may be empty) and of `text` what has room.
+std::string BarLine(std::string_view title,
+                    double share,
+                    std::string_view left,
+                    std::string_view text,
+                    std::size_t columns);
 
 }  // namespace millrace::cli

@@ -71,6 +71,15 @@ std::vector<std::string> ResourceNames(const absl::StatusOr<Endpoints>& endpoint
     const auto list = connection.Call(connection.Serving(), &ServingStub::ListModels, request);
     return list.ok() ? NamesOf(list->models(), versions) : std::vector<std::string>();
   }
+  if (collection == "uploads") {
+    transfer::v1::ListUploadsRequest request;
+    request.set_page_size(kPage);
+    auto list = connection.Call(connection.Data(), &DataStub::ListUploads, request)
+                    .value_or(transfer::v1::ListUploadsResponse());
+    list.MergeFrom(connection.Call(connection.Serving(), &ServingStub::ListUploads, request)
+                       .value_or(transfer::v1::ListUploadsResponse()));
+    return NamesOf(list.uploads(), versions);
+  }
   training::v1::ListRunsRequest request;
   request.set_page_size(kPage);
   const auto list = connection.Call(connection.Training(), &TrainingStub::ListRuns, request);

@@ -14,9 +14,9 @@
 
 namespace millrace::cli {
 
-/// Short names of what is in `collection` (datasets, models, runs, contexts), newest first, none
-/// twice; with `versions`, NAME@VERSION too. Up to 1,000 versions are looked at. Empty when the
-/// service does not answer within a second.
+/// Short names of what is in `collection` (datasets, models, runs, uploads, contexts), newest
+/// first, none twice; with `versions`, NAME@VERSION too. Up to 1,000 versions are looked at. Empty
+/// when the service does not answer within a second.
 std::vector<std::string> ResourceNames(const absl::StatusOr<Endpoints>& endpoints,
                                        std::string_view collection,
                                        bool versions);

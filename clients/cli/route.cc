@@ -189,9 +189,27 @@ absl::StatusOr<Route> Wanted(const SetWords& words, Shell& shell) {
   return route;
 }
 
+// Whether the model and each version of `route` is there.
+absl::Status CheckVersions(const Route& route, Shell& shell) {
+  serving::v1::GetModelRequest request;
+  request.set_name(route.model());
+  RETURN_IF_ERROR(
+      shell.connection.Call(shell.connection.Serving(), &ServingStub::GetModel, request).status());
+  for (const RouteShare& share : route.shares()) {
+    request.set_name(fmt::format("{}/versions/{}", route.model(), share.version()));
+    RETURN_IF_ERROR(
+        shell.connection.Call(shell.connection.Serving(), &ServingStub::GetModel, request)
+            .status());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetTo(const Route& route, const Consent& consent, Shell& shell) {
   const std::string what = fmt::format("route {} to {}", ShortName(route.model()), Words(route));
   // Who names the shares has said yes; it takes effect between two requests and can be undone.
+  if (consent.dry_run) {
+    RETURN_IF_ERROR(CheckVersions(route, shell));
+  }
   if (IsDryRun(shell, consent, what)) {
     return absl::OkStatus();
   }
@@ -242,7 +260,7 @@ absl::Status History(const std::string& model, int limit, Shell& shell) {
                         &ServingStub::ListRouteChanges,
                         std::move(request),
                         limit));
-  Table table({">SEQUENCE", "WHO", "ROUTE", "SINCE"});
+  Table table({">SEQUENCE", "WHO", "ROUTE", "SINCE (UTC)"});
   Result result{.json = ToJson(list)};
   for (const RouteChange& change : list.changes()) {
     table.Add({fmt::format("{}", change.sequence()),

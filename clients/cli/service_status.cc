@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,7 @@
 #include <absl/status/statusor.h>
 
 #include "clients/cli/failure.h"
+#include "clients/cli/spelling.h"
 #include "common/status/status.h"
 #include "common/version/version.h"
 
@@ -52,6 +54,25 @@ absl::Status CheckRelease(const ServiceStatus& status) {
       FailedPrecondition(
           "it has version {}, and this command {}", Printable(status.told.version()), Version()),
       "use a command and services of one release");
+}
+
+absl::Status CheckStateDisk(const ServiceStatus& status) {
+  constexpr std::int64_t kFreeMin = 256'000'000;
+  const status::v1::Status& told = status.told;
+  if (!told.cannot_write().empty()) {
+    return WithFix(
+        ResourceExhausted("it cannot write its state, so that it only answers what it has: "
+                          "{}",
+                          Printable(told.cannot_write())),
+        "make room on its disk, or let its user write there; it goes on by itself");
+  }
+  if (told.has_disk_free_bytes() && told.disk_free_bytes() < kFreeMin) {
+    return WithFix(ResourceExhausted("its disk has {} of {} free",
+                                     SpellBytes(told.disk_free_bytes()),
+                                     SpellBytes(told.disk_total_bytes())),
+                   "make room; 'millrace upload ls' shows what unfinished uploads take");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckClocks(const ServiceStatus& status) {

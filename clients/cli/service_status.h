@@ -37,4 +37,8 @@ absl::Status CheckRelease(const ServiceStatus& status);
 /// hides.
 absl::Status CheckClocks(const ServiceStatus& status);
 
+/// RESOURCE_EXHAUSTED when the service cannot write its state, or has little room left for it. OK
+/// for a service that does not tell.
+absl::Status CheckStateDisk(const ServiceStatus& status);
+
 }  // namespace millrace::cli

@@ -23,8 +23,15 @@ struct Shell {
 
   [[nodiscard]] bool wide() const { return format == Format::kWide; }
 
-  /// How tables of one row a thing look. Pages of several parts, for people alone, do not ask.
-  [[nodiscard]] TableStyle style() const { return {.wide = wide(), .piped = piped()}; }
+  /// How tables of one row a thing look.
+  [[nodiscard]] TableStyle style() const {
+    return {.wide = wide(), .piped = piped(), .columns = wide() ? 0 : console.data_columns()};
+  }
+
+  /// How the tables of a page look, which has several parts and is for people alone.
+  [[nodiscard]] TableStyle page() const {
+    return {.wide = wide() || piped(), .columns = style().columns};
+  }
 
   /// Whether another program reads the results, so that nothing in a table is cut or rounded for
   /// the eye.

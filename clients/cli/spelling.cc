@@ -1,6 +1,7 @@
 #include "clients/cli/spelling.h"
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -58,7 +59,20 @@ absl::StatusOr<int> ParseEnumWord(const google::protobuf::EnumDescriptor& type,
 }
 
 std::string Spell(double value) {
-  return fmt::format("{:.4g}", value);
+  const double size = std::abs(value);
+  return size >= 1e4 && size < 1e12 ? fmt::format("{:.0f}", value) : fmt::format("{:.4g}", value);
+}
+
+std::string SpellCell(double value, schema::v1::ColumnType type) {
+  constexpr double kTimeMax = 253'402'300'799;  // the last second of the year 9999
+  if (type != schema::v1::COLUMN_TYPE_TIMESTAMP || !(std::abs(value) <= kTimeMax)) {
+    return Spell(value);
+  }
+  google::protobuf::Timestamp time;
+  time.set_seconds(static_cast<std::int64_t>(std::floor(value)));
+  const std::string text = time.seconds() == 0 ? "1970-01-01 00:00:00" : Spell(time);
+  constexpr std::string_view kMidnight = " 00:00:00";
+  return text.ends_with(kMidnight) ? text.substr(0, text.size() - kMidnight.size()) : text;
 }
 
 std::string Spell(const google::protobuf::Timestamp& time, bool exact) {

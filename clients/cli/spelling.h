@@ -11,6 +11,8 @@
 #include <google/protobuf/generated_enum_reflection.h>
 #include <google/protobuf/timestamp.pb.h>
 
+#include "millrace/schema/v1/schema.pb.h"
+
 namespace millrace::cli {
 
 /// `min_max` for SCALING_MIN_MAX; the number itself for one that this build does not know.
@@ -27,8 +29,11 @@ requires std::is_enum_v<Enum> std::string Spell(Enum value) {
   return EnumWord(*google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
 }
 
-/// Four significant digits.
+/// Four significant digits, and all digits before the point.
 std::string Spell(double value);
+
+/// A number of a column of `type`: of times, the time.
+std::string SpellCell(double value, schema::v1::ColumnType type);
 
 /// `2024-05-01 12:30:05` in UTC, or empty when not set. Where `exact`, RFC 3339 with all digits:
 /// `2024-05-01T12:30:05.250Z`.

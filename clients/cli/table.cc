@@ -33,6 +33,31 @@ std::size_t Width(std::string_view text) {
   }));
 }
 
+std::string_view Head(std::string_view text, std::size_t width) {
+  std::size_t end = 0;
+  for (std::size_t seen = 0; end < text.size(); ++end) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U;
+    if (begins && seen++ == width) {
+      break;
+    }
+  }
+  return text.substr(0, end);
+}
+
+std::vector<std::string> Wrapped(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines;
+  while (Width(text) > width) {
+    const std::string_view head = Head(text, width);
+    // A blank behind the line is a place to break it, too.
+    const std::size_t blank = text.substr(0, head.size() + 1).rfind(' ');
+    const bool at_blank = blank != std::string_view::npos && blank > 0;
+    lines.emplace_back(at_blank ? text.substr(0, blank) : head);
+    text.remove_prefix(at_blank ? blank + 1 : head.size());
+  }
+  lines.emplace_back(text);
+  return lines;
+}
+
 Table::Table(std::vector<std::string> headings) : headings_(std::move(headings)) {
   for (std::string& heading : headings_) {
     wide_.push_back(heading.starts_with('+'));
@@ -72,6 +97,56 @@ std::string Table::TakeTabbed(TableStyle style) {
   return text;
 }
 
+// The width of each column, so that a line fits the terminal where that can be had.
+std::vector<std::size_t> Table::Fitted(TableStyle style) const {
+  std::vector<std::size_t> widths = taken_widths_;
+  if (style.columns == 0) {
+    return widths;
+  }
+  std::size_t total = 0;
+  std::size_t shown = 0;
+  for (std::size_t i = 0; i < widths.size(); ++i) {
+    total += Shows(i, style) ? widths[i] + (shown++ == 0 ? 0 : kGap) : 0;
+  }
+  constexpr std::size_t kNarrowest = 12;
+  for (std::size_t i = widths.size(); i-- > 1 && total > style.columns;) {
+    const bool left = i >= right_.size() || !right_[i];
+    if (Shows(i, style) && left && widths[i] > kNarrowest) {
+      const std::size_t cut = std::min(widths[i] - kNarrowest, total - style.columns);
+      widths[i] -= cut;
+      total -= cut;
+    }
+  }
+  return widths;
+}
+
+std::string Table::Line(const Cells& cells,
+                        const std::vector<std::size_t>& widths,
+                        TableStyle style) const {
+  std::vector<std::vector<std::string>> parts;  // of each cell, one a line
+  std::size_t height = 1;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    parts.push_back(Wrapped(cells[i], std::max<std::size_t>(widths[i], 1)));
+    height = Shows(i, style) ? std::max(height, parts.back().size()) : height;
+  }
+  std::string text;
+  for (std::size_t row = 0; row < height; ++row) {
+    std::string out;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (!Shows(i, style)) {
+        continue;
+      }
+      const std::string part = row < parts[i].size() ? parts[i][row] : "";
+      const std::string blanks(widths[i] - Width(part), ' ');
+      const bool right = i < right_.size() && right_[i];
+      out.append(i == 0 ? 0 : kGap, ' ').append(right ? blanks + part : part + blanks);
+    }
+    out.erase(out.find_last_not_of(' ') + 1);
+    text += out + "\n";
+  }
+  return text;
+}
+
 std::string Table::TakeLines(TableStyle style) {
   if (style.piped) {
     return TakeTabbed(style);
@@ -87,20 +162,10 @@ std::string Table::TakeLines(TableStyle style) {
   rows_.clear();
   headings_taken_ = true;
   Widen(lines, taken_widths_);
-  const std::vector<std::size_t>& widths = taken_widths_;
+  const std::vector<std::size_t> widths = Fitted(style);
   std::string text;
-  for (const std::vector<std::string>& line : lines) {
-    std::string out;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      if (!Shows(i, style)) {
-        continue;
-      }
-      const std::string blanks(widths[i] - Width(line[i]), ' ');
-      const bool right = i < right_.size() && right_[i];
-      out.append(i == 0 ? 0 : kGap, ' ').append(right ? blanks + line[i] : line[i] + blanks);
-    }
-    out.erase(out.find_last_not_of(' ') + 1);
-    text += out + "\n";
+  for (const Cells& line : lines) {
+    text += Line(line, widths, style);
   }
   return text;
 }

@@ -1,5 +1,7 @@
 #include "clients/cli/up.h"
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -13,6 +15,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -23,6 +26,7 @@
 #include "clients/cli/failure.h"
 #include "clients/cli/local_stack.h"
 #include "clients/cli/output.h"
+#include "clients/cli/stack_list.h"
 #include "clients/cli/table.h"
 #include "common/status/check.h"
 #include "common/status/status.h"
@@ -85,14 +89,34 @@ absl::StatusOr<std::string> FolderOf(const UpWords& words) {
                : absl::StatusOr<std::string>(path.string());
 }
 
-absl::Status Up(const UpWords& words, Shell& shell) {
-  ASSIGN_OR_RETURN(const std::string folder, FolderOf(words));
-  ASSIGN_OR_RETURN(const std::string programs, ProgramFolder());
-  ASSIGN_OR_RETURN(const Addresses addresses, LocalAddresses(shell.flags));
-  ASSIGN_OR_RETURN(const std::vector<RunningService> services,
-                   StartStack({.folder = folder, .programs = programs, .addresses = addresses},
-                              shell.connection.stop()));
-  shell.Print(StackResult(services, shell.style()));
+// What the commands that follow have to know, where it is not what they take by themselves.
+void TellWhere(const std::vector<RunningService>& services, Shell& shell) {
+  const Addresses usual;
+  for (const Service service : kServices) {
+    for (const RunningService& running : services) {
+      if (running.name == NameOf(service) && running.address != AddressOf(usual, service)) {
+        std::string name(running.name);
+        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+          return static_cast<char>(std::toupper(c));
+        });
+        shell.console.Note(fmt::format("export MILLRACE_{}_ADDRESS={}", name, running.address));
+      }
+    }
+  }
+}
+
+std::string DownCommand(const std::string& folder) {
+  return folder == DefaultStateFolder() ? "millrace down"
+                                        : fmt::format("millrace down --folder {}", folder);
+}
+
+void TellStarted(const std::vector<RunningService>& services, Shell& shell) {
+  for (const RunningService& service : services) {
+    if (service.was_up) {
+      shell.console.Note(fmt::format("the {} service was up already", service.name));
+    }
+  }
+  TellWhere(services, shell);
   if (const absl::StatusOr<Endpoints>& ends = shell.connection.endpoints();
       ends.ok() && ends->context != kLocalContext) {
     shell.console.Note(
@@ -100,10 +124,22 @@ absl::Status Up(const UpWords& words, Shell& shell) {
                     "turns them to these",
                     ends->context));
   }
+}
+
+absl::Status Up(const UpWords& words, Shell& shell) {
+  ASSIGN_OR_RETURN(const std::string folder, FolderOf(words));
+  ASSIGN_OR_RETURN(const std::string programs, ProgramFolder());
+  ASSIGN_OR_RETURN(const Addresses addresses, LocalAddresses(shell.flags));
+  ASSIGN_OR_RETURN(const std::vector<RunningService> services,
+                   StartStack({.folder = folder, .programs = programs, .addresses = addresses},
+                              shell.connection.stop()));
+  RememberStack(folder).IgnoreError();  // only what helps later
+  shell.Print(StackResult(services, shell.style()));
+  TellStarted(services, shell);
   shell.console.Note(fmt::format("state and logs are in {}", folder));
   shell.console.Note("next: millrace dataset import FILE --name NAME --label COLUMN");
   if (words.detach) {
-    shell.console.Note("'millrace down' stops them");
+    shell.console.Note(fmt::format("'{}' stops them", DownCommand(folder)));
     return absl::OkStatus();
   }
   shell.console.Note("ctrl-c stops them");
@@ -117,12 +153,31 @@ absl::Status Up(const UpWords& words, Shell& shell) {
   return absl::OkStatus();
 }
 
+// Nothing runs where `down` looked.
+absl::Status NothingUp(const std::string& folder, bool named, Shell& shell) {
+  const std::vector<std::string> others = RunningStacks();
+  if (!others.empty()) {
+    return WithFix(NotFound("nothing was up in {}; a stack runs in {}",
+                            folder,
+                            fmt::format("{}", fmt::join(others, ", "))),
+                   fmt::format("'{}' stops it", DownCommand(others.front())));
+  }
+  if (named) {
+    return WithFix(NotFound("nothing was up in {}", folder), "give the folder that 'up' was given");
+  }
+  shell.Print(
+      {.json = "{\"stopped\": 0}\n", .text = fmt::format("nothing was up in {}\n", folder)});
+  return absl::OkStatus();
+}
+
 absl::Status Down(const UpWords& words, Shell& shell) {
   ASSIGN_OR_RETURN(const std::string folder, FolderOf(words));
   ASSIGN_OR_RETURN(const int stopped, StopStack(folder));
+  if (stopped == 0) {
+    return NothingUp(folder, folder != DefaultStateFolder(), shell);
+  }
   shell.Print({.json = fmt::format("{{\"stopped\": {}}}\n", stopped),
-               .text = stopped == 0 ? fmt::format("nothing was up in {}\n", folder)
-                                    : fmt::format("stopped {} services\n", stopped)});
+               .text = fmt::format("stopped {} services\n", stopped)});
   return absl::OkStatus();
 }
 

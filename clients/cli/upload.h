@@ -12,10 +12,16 @@
 
 namespace millrace::cli {
 
-/// Sends the bundle at `path` as the next version of `model` (`models/{model}`), with progress.
-/// NOT_FOUND when there is no such file, and what the serving service says.
+/// What announces the bundle at `path` as a version of `model` (`models/{model}`): its size and
+/// what it asks of a row. NOT_FOUND when there is no such file; INVALID_ARGUMENT when it is no
+/// bundle.
+absl::StatusOr<serving::v1::UploadHeader> HeaderOfBundle(const std::string& path,
+                                                         const std::string& model);
+
+/// Sends the bundle at `path` as the next version of `header.model`, with progress. NOT_FOUND when
+/// there is no such file, and what the serving service says.
 absl::StatusOr<serving::v1::ModelVersion> UploadBundle(Shell& shell,
                                                        const std::string& path,
-                                                       const std::string& model);
+                                                       const serving::v1::UploadHeader& header);
 
 }  // namespace millrace::cli

@@ -48,12 +48,39 @@ CLI::App* AddList(CLI::App& noun,
                   std::function<absl::Status(const std::string&, int, Shell&)> act) {
   const auto name = std::make_shared<std::string>();
   const auto limit = std::make_shared<int>(kListDefault);
-  CLI::App* const app = AddVerb(noun, verb, *name);
-  app->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
-  app->callback([name, limit, act = std::move(act), &chosen] {
+  const auto act_on = [name, limit, act = std::move(act), &chosen] {
     chosen = [name, limit, act](Shell& shell) { return act(*name, *limit, shell); };
-  });
+  };
+  const auto add = [&](const NamedVerb& named) {
+    CLI::App* const app = AddVerb(noun, named, *name);
+    app->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
+    app->callback(act_on);
+    return app;
+  };
+  CLI::App* const app = add(verb);
+  if (verb.verb == std::string_view("ls")) {
+    NamedVerb other = verb;
+    other.verb = "list";
+    add(other)->group("");  // as below
+  }
   return app;
+}
+
+void AddListOfAll(CLI::App& noun,
+                  Action& chosen,
+                  const char* help,
+                  std::function<absl::Status(int, Shell&)> act) {
+  const auto limit = std::make_shared<int>(kListDefault);
+  for (const char* const word : {"ls", "list"}) {
+    CLI::App* const app = noun.add_subcommand(word, help);
+    if (word == std::string_view("list")) {
+      app->group("");  // the same in another word; hidden
+    }
+    app->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
+    app->callback([limit, act, &chosen] {
+      chosen = [limit, act](Shell& shell) { return act(*limit, shell); };
+    });
+  }
 }
 
 void AddConsent(CLI::App& verb, Consent& consent, bool asks) {
@@ -89,17 +116,13 @@ absl::StatusOr<bool> Agree(Shell& shell, const Consent& consent, std::string_vie
   return WithFix(Cancelled("nothing was done"), "answer 'y', or give --yes");
 }
 
-void AddRemove(CLI::App& noun,
-               Action& chosen,
-               const NamedVerb& verb,
-               std::string_view collection,
-               std::function<absl::Status(const std::string&, Shell&)> act) {
+void AddRemove(CLI::App& noun, Action& chosen, const NamedVerb& verb, const Removal& removal) {
   const auto consent = std::make_shared<Consent>();
-  const auto ask = [consent, act = std::move(act), collection = std::string(collection)](
-                       const std::string& name, Shell& shell) -> absl::Status {
-    const std::string full_name = FullName(collection, name);
-    ASSIGN_OR_RETURN(const bool agreed, Agree(shell, *consent, "delete " + full_name));
-    return agreed ? act(full_name, shell) : absl::OkStatus();
+  const auto ask = [consent, removal](const std::string& name, Shell& shell) -> absl::Status {
+    const std::string full_name = FullName(removal.collection, name);
+    RETURN_IF_ERROR(removal.look(full_name, shell));
+    ASSIGN_OR_RETURN(const bool agreed, Agree(shell, *consent, "delete " + ShortName(full_name)));
+    return agreed ? removal.act(full_name, shell) : absl::OkStatus();
   };
   AddConsent(*AddNamed(noun, chosen, verb, ask), *consent, /*asks=*/true);
 }

@@ -35,6 +35,12 @@ CLI::App* AddList(CLI::App& noun,
                   const NamedVerb& verb,
                   std::function<absl::Status(const std::string&, int, Shell&)> act);
 
+/// Adds `ls` without a name: `act` gets how many rows to show.
+void AddListOfAll(CLI::App& noun,
+                  Action& chosen,
+                  const char* help,
+                  std::function<absl::Status(int, Shell&)> act);
+
 /// What `--dry-run` and `--yes` say.
 struct Consent {
   bool dry_run = false;
@@ -51,11 +57,14 @@ bool IsDryRun(Shell& shell, const Consent& consent, std::string_view what);
 /// run. Asks on a terminal; elsewhere only `--yes` is a yes, and its lack a usage error.
 absl::StatusOr<bool> Agree(Shell& shell, const Consent& consent, std::string_view what);
 
-/// A named verb that deletes something of `collection`: asks before, and obeys `--dry-run`.
-void AddRemove(CLI::App& noun,
-               Action& chosen,
-               const NamedVerb& verb,
-               std::string_view collection,
-               std::function<absl::Status(const std::string& full_name, Shell&)> act);
+/// How something is deleted. Both get its full name.
+struct Removal {
+  std::string_view collection;
+  std::function<absl::Status(const std::string&, Shell&)> look;  // is it there; tells what for
+  std::function<absl::Status(const std::string&, Shell&)> act;
+};
+
+/// A named verb that deletes: looks, asks, and obeys `--dry-run`, which looks too.
+void AddRemove(CLI::App& noun, Action& chosen, const NamedVerb& verb, const Removal& removal);
 
 }  // namespace millrace::cli

@@ -107,7 +107,7 @@ absl::Status Run(const Definition& definition) {
 
 absl::Status Serve(const Settings& settings, const Served& served) {
   HideFolder(settings.folder);
-  StatusService status_service(served.name, SystemClock());
+  StatusService status_service(served.name, settings.folder, SystemClock());
   std::vector<grpc::Service*> services = served.services;
   services.push_back(&status_service);
   const auto reserve = KeepReserve(settings, served.metrics.get());

@@ -1,4 +1,4 @@
-// StatusService: what every service says of itself: version, build and clock.
+// StatusService: what every service says of itself: version, build, clock and disk.
 
 #pragma once
 
@@ -17,13 +17,16 @@ namespace millrace::program {
 /// What its method asks of a caller, in every service the same: a reader's role.
 rpc::Permissions StatusPermissions();
 
+/// Fills in what `status` says of the disk of `folder`, and whether state can be written there.
+void DescribeDisk(const std::string& folder, status::v1::Status& status);
+
 /// millrace.status.v1.StatusService of this program. Answers on gRPC's own thread, since it never
 /// waits. Thread-safe.
 class StatusService final : public status::v1::StatusService::CallbackService {
  public:
-  /// `service` is "data", "training" or "serving"; it counts as started now. `clock` must outlive
-  /// this.
-  StatusService(std::string service, const Clock& clock);
+  /// `service` is "data", "training" or "serving"; it counts as started now. `folder` holds its
+  /// state. `clock` must outlive this.
+  StatusService(std::string service, std::string folder, const Clock& clock);
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const status::v1::GetStatusRequest* request,
@@ -31,6 +34,7 @@ class StatusService final : public status::v1::StatusService::CallbackService {
 
  private:
   const std::string service_;
+  const std::string folder_;
   const Clock& clock_;
   const google::protobuf::Timestamp start_time_;
 };

@@ -37,7 +37,7 @@ namespace millrace::transfer {
 /// close.
 template <typename Request, typename Response>
 struct UploadCall {
-  Request header;  // SendUpload() names the upload
+  Request header;  // SendUpload() names the upload where this does not
   std::function<std::unique_ptr<grpc::ClientWriterInterface<Request>>(grpc::ClientContext*,
                                                                       Response*)>
       open;
@@ -97,17 +97,21 @@ class UploadContext {
   std::stop_callback<std::function<void()>> on_stop_;
 };
 
-/// Uploads `source` under a random name and returns the service's answer. Blocks. When the stream
-/// breaks, asks how far the upload came and goes on there; from the start where the service has
-/// nothing of it. Errors: those of SendWithResumes(), of the service and of `source`.
+/// Uploads `source` under the name in its header, or a random one, and returns the service's
+/// answer. Blocks. When the stream breaks, asks how far the upload came and goes on there; from the
+/// start where the service has nothing of it. Errors: those of SendWithResumes(), of the service
+/// and of `source`.
 template <typename Request, typename Response>
 absl::StatusOr<Response> SendUpload(UploadCall<Request, Response> call,
                                     Source source,
                                     const UploadOptions& options,
                                     const std::stop_token& stop) {
   v1::GetUploadRequest named;
-  named.set_upload_id(RandomHex(16));
-  call.header.mutable_header()->set_upload_id(named.upload_id());
+  named.set_upload_id(call.header.header().upload_id());
+  if (named.upload_id().empty()) {
+    named.set_upload_id(RandomHex(16));
+    call.header.mutable_header()->set_upload_id(named.upload_id());
+  }
   Sender sender(std::move(source));
   Response response;
   const auto attempt = [&](std::int64_t offset, std::chrono::milliseconds timeout) {

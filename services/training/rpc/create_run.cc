@@ -84,7 +84,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
       Finish(checked);
       return;
     }
-    if (!request_.request_id().empty()) {
+    if (!request_.request_id().empty() && !request_.validate_only()) {
       absl::StatusOr<std::optional<v1::Run>> known =
           parts_.store.FindByRequest(request_.request_id());
       if (!known.ok()) {
@@ -198,7 +198,10 @@ class Creation : public std::enable_shared_from_this<Creation> {
   }
 
   void Accept() {
-    absl::StatusOr<v1::Run> run = parts_.executor.Create(std::move(run_), request_.request_id());
+    absl::StatusOr<v1::Run> run =
+        request_.validate_only()
+            ? std::move(run_)
+            : parts_.executor.Create(std::move(run_), request_.request_id());
     const absl::Status status = run.status();
     if (status.ok()) {
       response_ = *std::move(run);

@@ -83,15 +83,32 @@ TEST(CommandLineTest, WordsLikeNoOtherNameTheHelp) {
 
 TEST(CommandLineTest, WithoutANounOrAVerbTheyAreListed) {
   EXPECT_THAT(
-      Do({}),
+      Do({"-ojson"}),
       FailsWith(Exit::kUsage,
-                "needs one of: up, down, dataset, run, model, route, predict, pipeline, context, "
-                "doctor, completion, version"));
-  EXPECT_THAT(Do({"run"}), FailsWith(Exit::kUsage, "needs one of: start, ls, show, watch, cancel"));
+                "needs one of: up, down, dataset, run, model, upload, route, predict, pipeline, "
+                "context, doctor, completion, version"));
+  EXPECT_THAT(Do({"run"}),
+              FailsWith(Exit::kUsage, "needs one of: start, ls, show, watch, cancel, publish, rm"));
   EXPECT_THAT(Do({"dataset"}),
               FailsWith(Exit::kUsage, "needs one of: import, ls, show, profile, rm"));
   EXPECT_THAT(Do({"model"}), FailsWith(Exit::kUsage, "needs one of: ls, show, upload, rm"));
   EXPECT_THAT(Do({"pipeline"}), FailsWith(Exit::kUsage, "needs one of: apply"));
+}
+
+TEST(CommandLineTest, ReflexesOfOtherProgramsLeadSomewhere) {
+  EXPECT_EQ(Do({}).out, Do({"--help"}).out);
+  EXPECT_EQ(Do({}).exit, Exit::kDone);
+  EXPECT_EQ(Do({"help"}).out, Do({"--help"}).out);
+  EXPECT_EQ(Do({"help", "run", "start"}).out, Do({"run", "start", "--help"}).out);
+  EXPECT_EQ(Do({"--version", "-oname"}).out, Do({"version", "-oname"}).out);
+  EXPECT_TRUE(ParseCommandLine({"dataset", "list"}).ok());
+  EXPECT_TRUE(ParseCommandLine({"run", "list", "--limit=3"}).ok());
+  EXPECT_THAT(Do({"train"}),
+              FailsWith(Exit::kUsage, "fix: 'millrace run start --dataset NAME' trains"));
+  EXPECT_THAT(Do({"train", "iris.csv"}), FailsWith(Exit::kUsage, "fix: 'millrace run start"));
+  EXPECT_THAT(Do({"list"}), FailsWith(Exit::kUsage, "fix: 'millrace dataset ls'"));
+  EXPECT_THAT(Do({"dataset", "delete", "x"}),
+              FailsWith(Exit::kUsage, "fix: 'millrace dataset rm' does"));
 }
 
 TEST(CommandLineTest, AThingMayBeCalledLikeAVerb) {

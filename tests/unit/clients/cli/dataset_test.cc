@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <absl/status/status.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -165,7 +166,7 @@ TEST_F(DatasetTest, AListIsATableOfVersions) {
   const CommandResult result = Command({"dataset", "ls", "iris", "--limit=5"});
   EXPECT_EQ(result.exit, Exit::kDone);
   EXPECT_EQ(result.out,
-            "NAME    ROWS  TRAIN  VALIDATION  TEST  DIGEST        CREATED\n"
+            "NAME    ROWS  TRAIN  VALIDATION  TEST  DIGEST        CREATED (UTC)\n"
             "iris@1   149    104          22    23  dddddddddddd  2024-05-01 12:30:05\n");
   EXPECT_EQ(result.err, "");
   EXPECT_EQ(Command({"dataset", "ls", "iris", "--limit=5", "-ojson"}).Json()["datasets"].size(),
@@ -209,7 +210,7 @@ TEST_F(DatasetTest, ShowTellsTypesAndWhyAndFiguresAndCleaning) {
             "species                 0        ~4        -      -        -  a 50, b 50, c 50, ...\n"
             "\n" +
                 ImportSummary(SampleDataset()));
-  EXPECT_THAT(result.err, HasSubstr("next: millrace run start -f SPEC.yaml --dataset iris@1"));
+  EXPECT_THAT(result.err, HasSubstr("next: millrace run start --dataset iris@1"));
 }
 
 TEST_F(DatasetTest, ShowAsJsonHasBothParts) {
@@ -223,11 +224,93 @@ TEST_F(DatasetTest, AnUnknownDatasetIsNotFound) {
               FailsWith(Exit::kNotFound, "there is no dataset 'datasets/iriss'"));
 }
 
+TEST_F(DatasetTest, AListOfADatasetThatIsNotThereSaysSo) {
+  data_.list_datasets = [](const auto& request, auto& response) {
+    if (request.dataset().empty()) {
+      *response.add_datasets() = SampleDataset();
+    }
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(Command({"dataset", "ls", "irsi"}),
+              FailsWith(Exit::kNotFound, "fix: did you mean 'iris'?"));
+}
+
+TEST_F(DatasetTest, RmTellsWhatStandsOnIt) {
+  serving_.list_models = [](const auto&, serving::v1::ListModelsResponse& response) {
+    *response.add_models() = SampleModel();
+    serving::v1::ModelVersion& other = *response.add_models();
+    other = SampleModel();
+    other.mutable_manifest()->mutable_lineage()->set_dataset_version("datasets/irises/versions/1");
+    return absl::OkStatus();
+  };
+  training_.list_runs = [](const auto&, training::v1::ListRunsResponse& response) {
+    *response.add_runs() = SampleRun(training::v1::Run::STATE_WAITING);
+    *response.add_runs() = SampleRun(training::v1::Run::STATE_SUCCEEDED);
+    return absl::OkStatus();
+  };
+  answer_ = "n\n";
+  EXPECT_THAT(Command({"dataset", "rm", "iris"}).err,
+              testing::StartsWith(
+                  "trained on it, and cannot be trained again without it: iris@3 (serves 100 % of "
+                  "its traffic)\nrun amber-owl uses it: waiting\ndelete iris? [y/N] "));
+}
+
+TEST_F(DatasetTest, ADryRunReadsTheFile) {
+  const auto dry = [this](const std::string& text, const std::string& flag) {
+    return Command({"dataset", "import", File("a.csv", text), "--name=iris", "--dry-run", flag});
+  };
+  EXPECT_EQ(dry("a,b\n1,2\n", "--label=b").err,
+            fmt::format("would import '{}/a.csv' as iris\n", folder_.path()));
+  EXPECT_THAT(
+      dry("Species,b\n1,2\n", "--label=species"),
+      FailsWith(Exit::kInvalid, "a.csv:1:1: the label must be one of 2 columns, found 'species'"));
+  EXPECT_THAT(dry("species,b\n1,2\n", "--label=specis"),
+              FailsWith(Exit::kInvalid, "fix: did you mean 'species'?"));
+  EXPECT_THAT(dry("a;b\n1;2\n", "--drop=c"), FailsWith(Exit::kInvalid, "its columns are: a, b"));
+  EXPECT_THAT(dry("a\n1\n", "--train-fraction=70"),
+              FailsWith(Exit::kInvalid, "--train-fraction must be in (0, 1], found 70"));
+  EXPECT_THAT(dry("", "--label=a"), FailsWith(Exit::kInvalid, "found an empty file"));
+  EXPECT_THAT(dry("a\n", "--label=a"), FailsWith(Exit::kInvalid, "found only the header"));
+  EXPECT_THAT(Command({"dataset", "import", "none.csv", "--name=a", "--dry-run"}),
+              FailsWith(Exit::kNotFound, "there is no file 'none.csv'"));
+  EXPECT_THAT(Command({"dataset", "import", File("b.csv", "a\n1\n"), "--name=My A", "--dry-run"}),
+              FailsWith(Exit::kInvalid, "--name must be NAME, NAME@VERSION"));
+  EXPECT_EQ(header_.dataset(), "") << "nothing was sent";
+}
+
+TEST_F(DatasetTest, FieldsAreToldAsFlags) {
+  data_.import_dataset = [](const auto&, const auto&, auto&) {
+    return InvalidArgument(
+        "options.column_types must be COLUMN_TYPE_REAL, found 'options.label' of TASK_MULTICLASS");
+  };
+  EXPECT_THAT(Command({"dataset", "import", File("a.csv", "x"), "--name=a"}),
+              FailsWith(Exit::kInvalid,
+                        "error: --type must be real, found 'options.label' of multiclass\n"));
+}
+
+TEST_F(DatasetTest, ALongCleaningTableIsShownShortened) {
+  data_.get_dataset = [](const auto&, DatasetVersion& version) {
+    version = SampleDataset();
+    for (int i = 0; i < 20; ++i) {
+      *version.add_effects() = version.effects(0);
+    }
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(Command({"dataset", "show", "iris"}).out,
+              testing::EndsWith("and 13 more; -o wide and -o json have all\n"));
+  EXPECT_THAT(Command({"dataset", "show", "iris", "-owide"}).out,
+              testing::Not(HasSubstr(" more; ")));
+}
+
 TEST_F(DatasetTest, RmSaysHowManyAreGone) {
   data_.delete_dataset = [](const data::v1::DeleteDatasetRequest& request,
                             data::v1::DeleteDatasetResponse& response) {
     EXPECT_EQ(request.name(), "datasets/iris/versions/2");
     response.set_deleted_count(1);
+    return absl::OkStatus();
+  };
+  data_.get_dataset = [](const data::v1::GetDatasetRequest& request, DatasetVersion& version) {
+    version.set_name(request.name());
     return absl::OkStatus();
   };
   EXPECT_EQ(Command({"dataset", "rm", "iris@2", "--yes"}).out, "deleted 1 version(s)\n");

@@ -65,6 +65,31 @@ TEST_F(DoctorTest, AServiceOfAnotherReleaseOrTimeIsWrong) {
   EXPECT_THAT(result.out, HasSubstr("fix: keep both clocks by NTP"));
 }
 
+TEST_F(DoctorTest, EachServiceTellsOfItsOwnDisk) {
+  data_status_.get_status = [tell = data_status_.get_status](const auto& request, auto& told) {
+    told.set_disk_free_bytes(5'000'000'000);
+    told.set_disk_total_bytes(9'000'000'000);
+    return tell(request, told);
+  };
+  training_status_.get_status = [tell = training_status_.get_status](const auto& request,
+                                                                     auto& told) {
+    told.set_cannot_write("No space left on device");
+    return tell(request, told);
+  };
+  serving_status_.get_status = [tell = serving_status_.get_status](const auto& request,
+                                                                   auto& told) {
+    told.set_disk_free_bytes(1'000'000);
+    told.set_disk_total_bytes(24'000'000);
+    return tell(request, told);
+  };
+  const CommandResult result = Command({"doctor"});
+  EXPECT_THAT(result.err, HasSubstr("error: 2 of 6 checks failed"));
+  EXPECT_THAT(result.out, HasSubstr("5 GB free on its disk"));
+  EXPECT_THAT(result.out, HasSubstr("it cannot write its state"));
+  EXPECT_THAT(result.out, HasSubstr("No space left on device"));
+  EXPECT_THAT(result.out, HasSubstr("its disk has 1 MB of 24 MB free"));
+}
+
 TEST_F(DoctorTest, AServiceThatIsTooOldToTellIsNoFailure) {
   training_status_.get_status = nullptr;
   const CommandResult result = Command({"doctor"});

@@ -68,6 +68,8 @@ class FakeDataService final : public data::v1::DataService::Service {
   Answer<data::v1::ListDatasetsRequest, data::v1::ListDatasetsResponse> list_datasets;
   Answer<data::v1::GetStatisticsRequest, data::v1::GetStatisticsResponse> get_statistics;
   Answer<data::v1::DeleteDatasetRequest, data::v1::DeleteDatasetResponse> delete_dataset;
+  Answer<transfer::v1::ListUploadsRequest, transfer::v1::ListUploadsResponse> list_uploads;
+  Answer<transfer::v1::DeleteUploadRequest, transfer::v1::DeleteUploadResponse> delete_upload;
   std::function<absl::Status(const data::v1::ReadRowsRequest&,
                              grpc::ServerWriter<data::v1::ReadRowsResponse>&)>
       read_rows;
@@ -110,6 +112,18 @@ class FakeDataService final : public data::v1::DataService::Service {
                              data::v1::DeleteDatasetResponse* response) override {
     return Give(delete_dataset, request, response);
   }
+
+  grpc::Status ListUploads(grpc::ServerContext* /*context*/,
+                           const transfer::v1::ListUploadsRequest* request,
+                           transfer::v1::ListUploadsResponse* response) override {
+    return Give(list_uploads, request, response);
+  }
+
+  grpc::Status DeleteUpload(grpc::ServerContext* /*context*/,
+                            const transfer::v1::DeleteUploadRequest* request,
+                            transfer::v1::DeleteUploadResponse* response) override {
+    return Give(delete_upload, request, response);
+  }
 };
 
 class FakeTrainingService final : public training::v1::TrainingService::Service {
@@ -118,6 +132,8 @@ class FakeTrainingService final : public training::v1::TrainingService::Service 
   Answer<training::v1::GetRunRequest, training::v1::Run> get_run;
   Answer<training::v1::ListRunsRequest, training::v1::ListRunsResponse> list_runs;
   Answer<training::v1::CancelRunRequest, training::v1::Run> cancel_run;
+  Answer<training::v1::PublishRunRequest, training::v1::Run> publish_run;
+  Answer<training::v1::DeleteRunRequest, training::v1::DeleteRunResponse> delete_run;
   std::function<absl::Status(grpc::ServerContext&,
                              const training::v1::WatchRunRequest&,
                              grpc::ServerWriter<training::v1::RunEvent>&)>
@@ -147,6 +163,18 @@ class FakeTrainingService final : public training::v1::TrainingService::Service 
     return Give(cancel_run, request, response);
   }
 
+  grpc::Status PublishRun(grpc::ServerContext* /*context*/,
+                          const training::v1::PublishRunRequest* request,
+                          training::v1::Run* response) override {
+    return Give(publish_run, request, response);
+  }
+
+  grpc::Status DeleteRun(grpc::ServerContext* /*context*/,
+                         const training::v1::DeleteRunRequest* request,
+                         training::v1::DeleteRunResponse* response) override {
+    return Give(delete_run, request, response);
+  }
+
   grpc::Status WatchRun(grpc::ServerContext* context,
                         const training::v1::WatchRunRequest* request,
                         grpc::ServerWriter<training::v1::RunEvent>* writer) override {
@@ -161,6 +189,9 @@ class FakeServingService final : public serving::v1::ServingService::Service {
   Answer<serving::v1::DeleteModelVersionRequest, serving::v1::DeleteModelVersionResponse>
       delete_model_version;
   Answer<serving::v1::PredictRequest, serving::v1::PredictResponse> predict;
+  Answer<serving::v1::CheckModelRequest, serving::v1::CheckModelResponse> check_model;
+  Answer<transfer::v1::ListUploadsRequest, transfer::v1::ListUploadsResponse> list_uploads;
+  Answer<transfer::v1::DeleteUploadRequest, transfer::v1::DeleteUploadResponse> delete_upload;
   std::function<absl::Status(const serving::v1::UploadHeader&,
                              const std::string& bytes,
                              serving::v1::ModelVersion&)>
@@ -220,6 +251,24 @@ class FakeServingService final : public serving::v1::ServingService::Service {
                        const serving::v1::PredictRequest* request,
                        serving::v1::PredictResponse* response) override {
     return Give(predict, request, response);
+  }
+
+  grpc::Status CheckModel(grpc::ServerContext* /*context*/,
+                          const serving::v1::CheckModelRequest* request,
+                          serving::v1::CheckModelResponse* response) override {
+    return Give(check_model, request, response);
+  }
+
+  grpc::Status ListUploads(grpc::ServerContext* /*context*/,
+                           const transfer::v1::ListUploadsRequest* request,
+                           transfer::v1::ListUploadsResponse* response) override {
+    return Give(list_uploads, request, response);
+  }
+
+  grpc::Status DeleteUpload(grpc::ServerContext* /*context*/,
+                            const transfer::v1::DeleteUploadRequest* request,
+                            transfer::v1::DeleteUploadResponse* response) override {
+    return Give(delete_upload, request, response);
   }
 };
 

@@ -1,7 +1,9 @@
 #include "clients/cli/figures.h"
 
+#include <sstream>
 #include <string>
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <google/protobuf/repeated_ptr_field.h>
 #include <gtest/gtest.h>
@@ -57,7 +59,7 @@ TEST(FiguresTest, AConfusionThatDoesNotFitIsLeftOut) {
 }
 
 TEST(FiguresTest, LineageGoesFromTheModelToTheFile) {
-  const std::string lines = LineageTable(SampleLineage());
+  const std::string lines = LineageTable(SampleLineage(), {.wide = true});
   EXPECT_EQ(lines,
             "model     iris@3     sha256:" + std::string(64, 'b') +
                 "\n"
@@ -71,6 +73,34 @@ TEST(FiguresTest, LineageGoesFromTheModelToTheFile) {
                 std::string(64, 'f') +
                 "\n"
                 "built by  0.1.0      avx2\n");
+}
+
+TEST(FiguresTest, LineageShortensDigestsForPeople) {
+  EXPECT_THAT(LineageTable(SampleLineage()),
+              HasSubstr("model     iris@3     sha256:bbbbbbbbbbbb\n"));
+}
+
+TEST(FiguresTest, AConfusionThatIsTooWideIsALineAClass) {
+  constexpr int kClasses = 19;
+  Evaluation evaluation;
+  std::vector<std::string> classes;
+  for (int row = 0; row < kClasses; ++row) {
+    classes.push_back(fmt::format("a class with a long name {}", row));
+    for (int column = 0; column < kClasses; ++column) {
+      evaluation.add_confusion(row == column ? 50 : row == 0 ? column : 0);
+    }
+  }
+  const std::string table = ConfusionTable(evaluation, classes, {.columns = 80});
+  EXPECT_THAT(table,
+              HasSubstr("TRUE CLASS                   EXAMPLES  RIGHT  TAKEN FOR\n"
+                        "a class with a long name 0        221     50  a class with a long name 18 "
+                        "18,"));
+  EXPECT_THAT(table, HasSubstr("a class with a long name 5         50     50  -\n"));
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(line.size(), 80U) << line;
+  }
+  EXPECT_THAT(ConfusionTable(evaluation, classes), HasSubstr("PREDICTED"));
 }
 
 TEST(FiguresTest, AModelThatIsNotYetNamedHasNoLine) {

@@ -9,6 +9,7 @@
 
 #include "millrace/data/v1/data_service.pb.h"
 
+#include "clients/cli/uploads.h"
 #include "common/status/status.h"
 #include "tests/unit/clients/cli/command_test.h"
 #include "tests/unit/clients/cli/samples.h"
@@ -118,6 +119,30 @@ TEST_F(ImportTest, AWishToStopSaysHowToSeeWhatBecameOfIt) {
   const auto version = ImportFile(shell_, File("a.csv", "a\n1\n"), header_);
   EXPECT_THAT(version, Fails(absl::StatusCode::kCancelled, "interrupted"));
   EXPECT_EQ(Fix(version.status()), "'millrace dataset ls' shows whether the file was imported");
+}
+
+TEST_F(ImportTest, AWishToStopGivesUpTheUploadAndABreakDoesNot) {
+  std::string deleted;
+  data_.delete_upload = [&deleted](const transfer::v1::DeleteUploadRequest& request, auto&) {
+    deleted = request.name();
+    return absl::OkStatus();
+  };
+  data_.import_dataset = [this](const ImportHeader& header, const std::string&, DatasetVersion&) {
+    sent_header_ = header;
+    stop_.request_stop();
+    return Unavailable("broken");
+  };
+  const auto version = ImportFile(shell_, File("a.csv", "a\n1\n"), header_);
+  EXPECT_THAT(version,
+              Fails(absl::StatusCode::kCancelled, "interrupted; what had arrived was deleted"));
+  EXPECT_EQ(deleted, UploadName(sent_header_.upload_id()));
+
+  deleted.clear();
+  data_.import_dataset = [](const auto&, const auto&, auto&) { return InvalidArgument("no"); };
+  Connection connection(Endpoints{.addresses = addresses_}, {});
+  Shell shell{.console = console_, .connection = connection};
+  EXPECT_FALSE(ImportFile(shell, File("a.csv", "a\n1\n"), header_).ok());
+  EXPECT_EQ(deleted, "");
 }
 
 TEST_F(ImportTest, TheSummaryCountsRowsAndTellsWhatCleaningDid) {

@@ -135,6 +135,39 @@ TEST_F(LocalStackTest, AStackThatIsUpIsNotStartedAgain) {
   EXPECT_TRUE(Runs("data"));
 }
 
+TEST_F(LocalStackTest, OnlyWhatIsMissingIsStartedAndWhereItWas) {
+  const auto services = Start();
+  ASSERT_TRUE(services.ok()) << services.status();
+  const int data = (*services)[0].process.pid();
+  ASSERT_TRUE((*services)[1].process.Stop(std::chrono::seconds(10)).ok());
+  const auto again = Start();
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ((*again)[0].process.pid(), data);
+  EXPECT_TRUE((*again)[0].was_up);
+  EXPECT_FALSE((*again)[1].was_up);
+  EXPECT_TRUE((*again)[2].was_up);
+  EXPECT_THAT(Text("serving.words"),
+              testing::StartsWith(fmt::format("--address=127.0.0.1:{} ", health_->port())));
+}
+
+TEST_F(LocalStackTest, WhatWasUpStaysUpWhenTheMissingOneCannotStart) {
+  const auto services = Start();
+  ASSERT_TRUE(services.ok()) << services.status();
+  ASSERT_TRUE((*services)[1].process.Stop(std::chrono::seconds(10)).ok());
+  Install("serving", "exit 1");
+  EXPECT_FALSE(Start().ok());
+  EXPECT_TRUE(Runs("data") && Runs("training"));
+}
+
+TEST_F(LocalStackTest, WhatALibraryLogsForItsMakersIsNotTold) {
+  Install("data",
+          "echo 'E1127 13:20:01.123456789   17 tcp_server.cc:12] address in use'; "
+          "echo 'cannot listen'; exit 1");
+  EXPECT_THAT(Start(),
+              Fails(absl::StatusCode::kUnavailable,
+                    "the data service: it ended at start:\n  cannot listen"));
+}
+
 TEST_F(LocalStackTest, AServiceThatEndsAtStartTellsTheEndOfItsLogAndTakesTheOthersAlong) {
   Install("training", "echo one; echo two; echo three; echo 'address is taken' >&2; exit 1");
   const auto services = Start();

@@ -41,8 +41,9 @@ class ModelTest : public CommandTest {
 TEST_F(ModelTest, AListIsATableOfVersions) {
   Have(SampleModel());
   EXPECT_EQ(Command({"model", "ls"}).out,
-            "NAME    TRAFFIC     SIZE  TEST             RUN        CREATED\n"
-            "iris@3    100 %  12.3 kB  accuracy 0.9565  amber-owl  2024-05-01 12:30:05\n");
+            "NAME    TRAFFIC     SIZE  VALIDATION  TEST             RUN        CREATED (UTC)\n"
+            "iris@3    100 %  12.3 kB  -           accuracy 0.9565  amber-owl  2024-05-01 "
+            "12:30:05\n");
   EXPECT_EQ(Command({"model", "ls", "-ojson"}).Json()["models"][0]["trafficPercent"], 100);
 }
 
@@ -50,7 +51,7 @@ TEST_F(ModelTest, AListThatIsPipedHasExactSizesAndTimes) {
   Have(SampleModel());
   piped_ = true;
   EXPECT_EQ(Command({"model", "ls"}).out,
-            "iris@3\t100 %\t12345\taccuracy 0.9565\tamber-owl\t2024-05-01T12:30:05Z\n");
+            "iris@3\t100 %\t12345\t\taccuracy 0.9565\tamber-owl\t2024-05-01T12:30:05Z\n");
   EXPECT_THAT(Command({"model", "show", "iris"}).out, HasSubstr("FEATURE ")) << "a page for people";
 }
 
@@ -65,7 +66,7 @@ TEST_F(ModelTest, AListHasTheFigureThatFitsTheTask) {
   EXPECT_THAT(Command({"model", "ls"}).out, HasSubstr("RMSE 1235"));
   version.mutable_manifest()->clear_evaluations();
   Have(version);
-  EXPECT_THAT(Command({"model", "ls"}).out, HasSubstr("12.3 kB  -     amber-owl"));
+  EXPECT_THAT(Command({"model", "ls"}).out, HasSubstr("12.3 kB  -           -     amber-owl"));
 }
 
 TEST_F(ModelTest, AListCanBeOfOneModel) {
@@ -74,6 +75,7 @@ TEST_F(ModelTest, AListCanBeOfOneModel) {
     model = request.model();
     return absl::OkStatus();
   };
+  serving_.get_model = [](const auto&, auto&) { return absl::OkStatus(); };
   const CommandResult result = Command({"model", "ls", "iris"});
   EXPECT_EQ(model, "models/iris");
   EXPECT_EQ(result.out, "");
@@ -124,7 +126,53 @@ TEST_F(ModelTest, RmWantsAVersion) {
               FailsWith(Exit::kUsage, "'iris' does not say which version"));
 }
 
+TEST_F(ModelTest, AListOfAModelThatIsNotThereSaysSo) {
+  serving_.list_models = [](const auto&, ListModelsResponse& response) {
+    *response.add_models() = SampleModel();
+    return absl::OkStatus();
+  };
+  serving_.get_model = [](const serving::v1::GetModelRequest& request, ModelVersion&) {
+    return NotFound("there is no model '{}'", request.name());
+  };
+  EXPECT_EQ(Command({"model", "ls", "iris"}).exit, Exit::kDone);
+  serving_.list_models = [](const ListModelsRequest& request, ListModelsResponse& response) {
+    if (request.model().empty()) {
+      *response.add_models() = SampleModel();
+    }
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(Command({"model", "ls", "irsi"}),
+              FailsWith(Exit::kNotFound, "fix: did you mean 'iris'?"));
+}
+
+TEST_F(ModelTest, RmTellsCallersThatTheLastVersionGoes) {
+  Have(SampleModel());
+  answer_ = "n\n";
+  EXPECT_THAT(
+      Command({"model", "rm", "iris@3"}).err,
+      HasSubstr("iris@3 is the last version of iris: who asks iris for predictions will get "
+                "an error\ndelete iris@3? [y/N] "));
+}
+
+TEST_F(ModelTest, RmTellsTheShareOfTheTraffic) {
+  Have(SampleModel());
+  serving_.list_models = [](const auto&, ListModelsResponse& response) {
+    *response.add_models() = SampleModel();
+    *response.add_models() = SampleModel();
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(Command({"model", "rm", "iris@3", "--dry-run"}).err,
+              HasSubstr("iris@3 serves 100 % of the traffic of iris\nwould delete iris@3\n"));
+}
+
+TEST_F(ModelTest, ADryRunOfRmLooksWhetherTheVersionIsThere) {
+  serving_.get_model = [](const auto&, auto&) { return NotFound("there is no version 9"); };
+  EXPECT_THAT(Command({"model", "rm", "iris@9", "--dry-run"}),
+              FailsWith(Exit::kNotFound, "there is no version 9"));
+}
+
 TEST_F(ModelTest, RmSaysWhatIsGone) {
+  Have(SampleModel());
   serving_.delete_model_version = [](const serving::v1::DeleteModelVersionRequest& request,
                                      serving::v1::DeleteModelVersionResponse&) {
     EXPECT_EQ(request.name(), "models/iris/versions/2");
@@ -135,6 +183,7 @@ TEST_F(ModelTest, RmSaysWhatIsGone) {
 }
 
 TEST_F(ModelTest, AVersionThatARouteNamesIsInvalidToDelete) {
+  Have(SampleModel());
   serving_.delete_model_version = [](const serving::v1::DeleteModelVersionRequest&,
                                      serving::v1::DeleteModelVersionResponse&) {
     return FailedPrecondition("a route names iris@2");

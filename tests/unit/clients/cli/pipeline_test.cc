@@ -1,6 +1,7 @@
 #include "clients/cli/pipeline.h"
 
 #include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <fmt/core.h>
@@ -46,6 +47,10 @@ class PipelineTest : public CommandTest {
       run = SampleRun(RunMessage::STATE_QUEUED);
       return absl::OkStatus();
     };
+    serving_.list_models = [this](const auto&, serving::v1::ListModelsResponse& response) {
+      *response.mutable_models() = {models_.begin(), models_.end()};
+      return absl::OkStatus();
+    };
     training_.watch_run = [this](grpc::ServerContext&,
                                  const training::v1::WatchRunRequest&,
                                  grpc::ServerWriter<RunEvent>& events) {
@@ -65,6 +70,7 @@ class PipelineTest : public CommandTest {
   RunMessage last_ = SampleRun(RunMessage::STATE_SUCCEEDED);
   ImportHeader header_;
   std::string bytes_;
+  std::vector<serving::v1::ModelVersion> models_;  // that there are
   training::v1::CreateRunRequest request_;
 };
 
@@ -79,6 +85,60 @@ TEST_F(PipelineTest, TheWholeWayIsGone) {
   EXPECT_EQ(request_.dataset_version(), "datasets/iris/versions/1");  // the one just imported
   EXPECT_EQ(request_.model(), "models/iris");
   EXPECT_EQ(request_.spec().epochs(), 20);
+}
+
+TEST_F(PipelineTest, ASecondTimeOfTheSameMakesNoSecondVersion) {
+  models_ = {SampleModel()};  // of that dataset and of the spec that the service fills in
+  training_.get_run = [this](const training::v1::GetRunRequest& request, RunMessage& run) {
+    EXPECT_EQ(request.name(), "runs/amber-owl");
+    run = last_;
+    return absl::OkStatus();
+  };
+  const CommandResult result = Apply(kSpec);
+  EXPECT_EQ(result.exit, Exit::kDone) << testing::PrintToString(result);
+  EXPECT_TRUE(request_.validate_only()) << "nothing is created";
+  EXPECT_EQ(result.out, ImportSummary(SampleDataset()) + "\n" + RunSummary(last_));
+  EXPECT_THAT(result.err, HasSubstr("unchanged: iris@3 was trained by this spec on iris@1"));
+
+  training_.get_run = nullptr;  // the run was deleted, the version was not
+  EXPECT_EQ(Apply(kSpec, "-ojson").Json()["run"]["modelVersion"], "models/iris/versions/3");
+
+  ASSERT_EQ(Apply(kSpec, "--again").exit, Exit::kDone);
+  EXPECT_FALSE(request_.validate_only());
+}
+
+TEST_F(PipelineTest, OtherDataOrAnotherSpecIsTrained) {
+  models_ = {SampleModel(), SampleModel()};
+  models_[0].mutable_manifest()->mutable_training()->set_epochs(21);
+  models_[1].mutable_manifest()->mutable_lineage()->set_dataset_sha256("e");
+  ASSERT_EQ(Apply(kSpec).exit, Exit::kDone);
+  EXPECT_FALSE(request_.validate_only());
+}
+
+TEST_F(PipelineTest, ADryRunReadsTheFileAndAsks) {
+  data_.get_dataset = [](const auto&, auto&) { return NotFound("there is none"); };
+  const CommandResult result = Apply(kSpec, "--dry-run");
+  EXPECT_EQ(result.exit, Exit::kDone);
+  EXPECT_EQ(result.err,
+            "whether the spec fits is seen once the file is imported\n"
+            "would import 'iris.csv' as iris, and train iris on it\n");
+  EXPECT_EQ(bytes_, "");
+  EXPECT_THAT(
+      Apply("dataset: {name: iris, file: iris.csv, options: {label: specis}}\nmodel: iris\n",
+            "--dry-run"),
+      FailsWith(Exit::kInvalid, "fix: did you mean 'species'?"));
+  data_.get_dataset = [](const auto&, DatasetVersion& version) {
+    version = SampleDataset();
+    // printf 'a,species\n1,setosa\n' | sha256sum
+    version.add_sources()->set_sha256(
+        "bada84c7efbcd635b3970ab0f0842b2e3cd9142355015a9baca67e8710456a4e");
+    return absl::OkStatus();
+  };
+  training_.create_run = [](const training::v1::CreateRunRequest& request, auto&) {
+    EXPECT_TRUE(request.validate_only());
+    return InvalidArgument("the last layer must have 3 outputs");
+  };
+  EXPECT_THAT(Apply(kSpec, "--dry-run"), FailsWith(Exit::kInvalid, "must have 3 outputs"));
 }
 
 TEST_F(PipelineTest, AnAbsolutePathStaysWhatItIs) {

@@ -48,7 +48,15 @@ class PredictDatasetTest : public CommandTest {
     serving_.predict = [this](const PredictRequest& request, PredictResponse& response) {
       return Predict(request, response);
     };
-    data_.get_dataset = [](const auto&, data::v1::DatasetVersion& version) {
+    data_.get_dataset = [this](const data::v1::GetDatasetRequest& request,
+                               data::v1::DatasetVersion& version) {
+      if (request.name() == "datasets/answers" && target_.name().empty()) {
+        return NotFound("there is no dataset '{}'", request.name());
+      }
+      if (request.name() == "datasets/answers") {
+        version = target_;
+        return absl::OkStatus();
+      }
       version.set_name("datasets/numbers/versions/2");
       version.set_sha256("def");
       version.set_row_count(kRows);
@@ -110,6 +118,7 @@ class PredictDatasetTest : public CommandTest {
   std::vector<std::string> asked_;
   std::vector<std::string> columns_;
   std::size_t fails_behind_rows_ = 1000;
+  data::v1::DatasetVersion target_;  // what --into names already
   data::v1::ImportHeader header_;
   std::string imported_;
 };
@@ -173,6 +182,34 @@ TEST_F(PredictDatasetTest, ADatasetWithoutAFeatureIsRefused) {
   model_.mutable_manifest()->mutable_transforms()->mutable_features(0)->mutable_column()->set_name(
       "x");
   EXPECT_THAT(Do(), FailsWith(Exit::kInvalid, "the dataset has no feature of iris@3"));
+}
+
+TEST_F(PredictDatasetTest, WhatModelsLearnFromIsNoPlaceForAnswers) {
+  target_.set_name("datasets/answers/versions/4");
+  std::string trained_on = "datasets/answers/versions/3";
+  serving_.list_models = [&](const auto&, serving::v1::ListModelsResponse& response) {
+    ModelVersion& version = *response.add_models();
+    version = model_;
+    version.mutable_manifest()->mutable_lineage()->set_dataset_version(trained_on);
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(Do(), FailsWith(Exit::kInvalid, "found 'answers', of which iris@3 is"));
+  EXPECT_EQ(asked_.size(), 0U) << "found out before anything is asked";
+  trained_on = "datasets/another/versions/3";
+  EXPECT_EQ(Do().exit, Exit::kDone);
+  trained_on = "datasets/answers/versions/3";
+  *target_.mutable_options() = header_.options();  // answers of the same kind
+  EXPECT_EQ(Do().exit, Exit::kDone);
+}
+
+TEST_F(PredictDatasetTest, ADryRunAsksAndDoesNothing) {
+  const std::vector<std::string> words{
+      "predict", "parity", "--dataset=numbers", "--into=numbers", "--dry-run"};
+  EXPECT_THAT(Command(words), FailsWith(Exit::kInvalid, "--into must not be the dataset that is"));
+  std::vector<std::string> good = words;
+  good[3] = "--into=answers";
+  EXPECT_THAT(Command(good), FailsWith(Exit::kInvalid, "the dataset has no feature of iris@3"));
+  EXPECT_EQ(asked_.size(), 0U);
 }
 
 TEST_F(PredictDatasetTest, DatasetAndTargetGoTogether) {

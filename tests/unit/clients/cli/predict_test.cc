@@ -70,7 +70,7 @@ TEST_F(PredictTest, AProgramGetsRowsAloneAndTheRestIsSaid) {
   piped_ = true;
   const CommandResult result = Command({"predict", "iris", "petal width (cm)=1.9"});
   EXPECT_EQ(result.out, "1\tsetosa\t0.8750\n");
-  EXPECT_EQ(result.err, "\n" + LineageTable(SampleLineage()));
+  EXPECT_EQ(result.err, "\n" + LineageTable(SampleLineage(), {.wide = true}));
 }
 
 TEST_F(PredictTest, WordsAreOneRow) {
@@ -125,11 +125,39 @@ TEST_F(PredictTest, AFileIsAskedRowByRowAndComparedWithItsLabels) {
             "ROW  PREDICTED  PROBABILITY  ACTUAL\n"
             "  1  setosa          0.8750  setosa\n"
             "  2  setosa          0.8750  virginica\n"
-            "right: 1 of 2\n"
+            "as in column 'species': 1 of 2; no score where the model was trained on such rows "
+            "('millrace model show' has its figures)\n"
             "\n" +
                 LineageTable(SampleLineage()));
   EXPECT_THAT(requests_[0].columns(), ElementsAre("a", "species"));
   EXPECT_EQ(requests_[0].rows(0).values(1).text(), " setosa ");  // as it stands there
+}
+
+TEST_F(PredictTest, ANumberHasNoProbability) {
+  serving_.predict = [](const PredictRequest&, PredictResponse& response) {
+    response.add_predictions()->set_value(2.5);
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(Command({"predict", "iris", "a=1"}).out,
+              testing::StartsWith("ROW  PREDICTED\n  1  2.5\n\n"));
+}
+
+TEST_F(PredictTest, ARowThatIsRefusedIsCountedFromOneOverAllBatches) {
+  serving_.predict = [](const PredictRequest& request, PredictResponse& response) {
+    if (request.rows_size() < 1024) {
+      return InvalidArgument("rows[3]: column 'a' is a finite number, found 'x'");
+    }
+    for (int i = 0; i < request.rows_size(); ++i) {
+      response.add_predictions()->set_value(1);
+    }
+    return absl::OkStatus();
+  };
+  std::string text = "a\n";
+  for (int i = 0; i < 1030; ++i) {
+    text += "1\n";
+  }
+  EXPECT_THAT(Command({"predict", "iris", "--in", File("rows.csv", text)}).err,
+              HasSubstr("error: row 1028: column 'a' is a finite number, found 'x'\n"));
 }
 
 TEST_F(PredictTest, AsJsonTheAnswersAreWhole) {

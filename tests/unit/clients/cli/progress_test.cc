@@ -1,5 +1,6 @@
 #include "clients/cli/progress.h"
 
+#include <chrono>
 #include <sstream>
 #include <string>
 
@@ -53,6 +54,25 @@ TEST(ProgressTest, ABarIsNotRedrawnForEveryStep) {
   EXPECT_THAT(told, HasSubstr("epoch  ........................    0 %"));
   EXPECT_THAT(told, HasSubstr("100 %"));
   EXPECT_LT(told.size(), 100'000U);
+}
+
+TEST(ProgressTest, ABarFitsTheTerminalAndLeavesOutWhatIsLast) {
+  const std::string text =
+      "10/40  loss: train 0.4632, validation 0.4420   accuracy 0.9650   9 rows/s";
+  EXPECT_EQ(BarLine("epoch", 0.25, "12 s left", text, 0),
+            "epoch  ######..................   25 %  12 s left  " + text);
+  const std::string line = BarLine("epoch", 0.25, "12 s left", text, 80);
+  EXPECT_EQ(line,
+            "epoch  ##.......   25 %  12 s left  10/40  loss: train 0.4632, validation 0.4420");
+  EXPECT_LE(line.size(), 80U);
+  EXPECT_EQ(BarLine("epoch", 0.5, "", "größer", 10).substr(0, 5), "epoch");
+}
+
+TEST(ProgressTest, TimeIsSpelledAsShortAsItMatters) {
+  EXPECT_EQ(SpellTime(std::chrono::milliseconds(200)), "1 s");
+  EXPECT_EQ(SpellTime(std::chrono::seconds(99)), "99 s");
+  EXPECT_EQ(SpellTime(std::chrono::seconds(150)), "3 min");
+  EXPECT_EQ(SpellTime(std::chrono::minutes(125)), "2 h 5 min");
 }
 
 TEST(ProgressTest, NothingToDoAndMoreThanAllAreAll) {

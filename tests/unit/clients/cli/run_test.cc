@@ -132,13 +132,14 @@ TEST_F(RunTest, CtrlCDetachesAndSaysSo) {
 TEST_F(RunTest, ARunThatFailsFailsTheCommand) {
   RunMessage failed = SampleRun(RunMessage::STATE_FAILED);
   failed.set_failure("the loss is no number");
+  failed.set_failure_code(3);
   EndWith(failed);
   const CommandResult result = Start();
-  EXPECT_EQ(result.exit, Exit::kFailed);
-  EXPECT_EQ(result.out, RunSummary(failed));
+  EXPECT_EQ(result.exit, Exit::kInvalid);
+  EXPECT_EQ(result.out, RunSummary(SampleRun(RunMessage::STATE_FAILED))) << "told once";
   EXPECT_THAT(result.err,
               testing::ContainsRegex("error: run amber-owl failed: the loss is no number\n"
-                                     "code: UNKNOWN .exit 1., request [0-9a-f]{16}\n"
+                                     "code: INVALID_ARGUMENT .exit 5., request [0-9a-f]{16}\n"
                                      "fix: 'millrace run show amber-owl' has its spec\n$"));
 }
 
@@ -188,10 +189,14 @@ TEST_F(RunTest, AListIsATableOfRuns) {
     *response.add_runs() = SampleRun(RunMessage::STATE_SUCCEEDED);
     return absl::OkStatus();
   };
-  EXPECT_EQ(Command({"run", "ls"}).out,
-            "NAME       STATE      EPOCHS  DATASET  MODEL   CREATED\n"
-            "amber-owl  running      0/20  iris@1   iris    2024-05-01 12:30:05\n"
-            "amber-owl  succeeded   20/20  iris@1   iris@3  2024-05-01 12:30:05\n");
+  EXPECT_EQ(
+      Command({"run", "ls"}).out,
+      "NAME       STATE      EPOCHS  DATASET  MODEL   VALIDATION  TEST             CREATED "
+      "(UTC)\n"
+      "amber-owl  running      0/20  iris@1   iris    -           -                2024-05-01 "
+      "12:30:05\n"
+      "amber-owl  succeeded   20/20  iris@1   iris@3  -           accuracy 0.9565  2024-05-01 "
+      "12:30:05\n");
   EXPECT_EQ(Command({"run", "ls", "-ojson"}).Json()["runs"].size(), 2U);
 }
 
@@ -226,6 +231,108 @@ TEST_F(RunTest, CancelSaysWhatTheRunDoesNow) {
   EXPECT_EQ(Command({"run", "cancel", "amber-owl"}).out, "run amber-owl: cancelling\n");
   EXPECT_EQ(Command({"run", "cancel", "amber-owl", "-ojson"}).Json()["state"], "STATE_CANCELLING");
   EXPECT_THAT(Command({"run", "cancel", "old"}), FailsWith(Exit::kInvalid, "the run has ended"));
+}
+
+TEST_F(RunTest, PublishSaysWhatTheRunDoesNow) {
+  training_.publish_run = [](const training::v1::PublishRunRequest& request, RunMessage& run) {
+    if (request.name() != "runs/amber-owl") {
+      return FailedPrecondition("the run is not unpublished");
+    }
+    run = SampleRun(RunMessage::STATE_PUBLISHING);
+    return absl::OkStatus();
+  };
+  const CommandResult result = Command({"run", "publish", "amber-owl"});
+  EXPECT_EQ(result.out, "run amber-owl: publishing\n");
+  EXPECT_EQ(result.err, "next: millrace run watch amber-owl\n");
+  EXPECT_THAT(Command({"run", "publish", "old"}), FailsWith(Exit::kInvalid, "is not unpublished"));
+}
+
+TEST_F(RunTest, RmAsksAndSaysWhatGoesWithAnUnpublishedRun) {
+  training_.get_run = [](const auto&, RunMessage& run) {
+    run = SampleRun(RunMessage::STATE_UNPUBLISHED);
+    return absl::OkStatus();
+  };
+  std::string name;
+  training_.delete_run = [&name](const training::v1::DeleteRunRequest& request, auto&) {
+    name = request.name();
+    return absl::OkStatus();
+  };
+  const CommandResult result = Command({"run", "rm", "amber-owl", "--yes"});
+  EXPECT_EQ(result.out, "deleted run amber-owl\n");
+  EXPECT_THAT(result.err, HasSubstr("what it learned goes with it"));
+  EXPECT_EQ(name, "runs/amber-owl");
+}
+
+TEST_F(RunTest, ARunThatRestsUnpublishedEndsTheWatchAndSaysHowItGoesOn) {
+  RunMessage resting = SampleRun(RunMessage::STATE_UNPUBLISHED);
+  resting.set_reason("it is worse than the mean");
+  training_.get_run = [&resting](const auto&, RunMessage& run) {
+    run = resting;
+    return absl::OkStatus();
+  };
+  training_.watch_run = [&resting](grpc::ServerContext& context,
+                                   const WatchRunRequest&,
+                                   grpc::ServerWriter<RunEvent>& events) {
+    RunEvent event;
+    event.set_sequence(1);
+    *event.mutable_run() = resting;
+    events.Write(event);
+    while (!context.IsCancelled()) {  // such a stream has no end
+      std::this_thread::yield();
+    }
+    return absl::OkStatus();
+  };
+  const CommandResult result = Command({"run", "watch", "amber-owl"});
+  EXPECT_EQ(result.exit, Exit::kInvalid);
+  EXPECT_THAT(result.err, HasSubstr("run amber-owl: unpublished: it is worse than the mean\n"));
+  EXPECT_THAT(result.err, HasSubstr("fix: 'millrace run publish amber-owl' publishes it"));
+}
+
+TEST_F(RunTest, AListSaysWhatRunsWaitFor) {
+  training_.list_runs = [](const auto&, training::v1::ListRunsResponse& response) {
+    RunMessage& run = *response.add_runs();
+    run = SampleRun(RunMessage::STATE_WAITING);
+    run.set_reason("the data service is away");
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(Command({"run", "ls"}).err, "amber-owl waiting: the data service is away\n");
+  EXPECT_THAT(Command({"run", "list", "-owide"}).out, HasSubstr("the data service is away"));
+}
+
+TEST_F(RunTest, WithoutAFileTheSpecFitsTheTask) {
+  data_.get_dataset = [](const auto&, data::v1::DatasetVersion& version) {
+    version = SampleDataset();
+    version.mutable_transforms()->set_task(schema::v1::TASK_MULTICLASS);
+    for (const char* const name : {"a", "b", "c"}) {
+      version.mutable_transforms()->mutable_label()->add_classes(name);
+    }
+    return absl::OkStatus();
+  };
+  const CommandResult result = Command({"run", "start", "--dataset=iris@1", "--epochs=9"});
+  EXPECT_EQ(result.exit, Exit::kDone) << result.err;
+  EXPECT_THAT(result.err,
+              testing::StartsWith(
+                  "chosen for it: 64 relu, 32 relu, 3 softmax; categorical_crossentropy; adam "
+                  "0.001; batches of 32; up to 9 epochs, ends after 16 that validate no better\n"));
+  EXPECT_EQ(request_.model(), "models/iris");
+  EXPECT_EQ(request_.spec().epochs(), 9);
+  EXPECT_EQ(request_.spec().network().layers(2).dense().units(), 3);
+}
+
+TEST_F(RunTest, TrafficCanStayWhereItIs) {
+  ASSERT_EQ(Start({"--no-traffic"}).exit, Exit::kDone);
+  EXPECT_TRUE(request_.no_traffic());
+}
+
+TEST_F(RunTest, ADryRunSaysWhatTheServiceSays) {
+  training_.create_run = [](const CreateRunRequest& request, RunMessage&) {
+    EXPECT_TRUE(request.validate_only());
+    return InvalidArgument("training.batch_size must be in [1, 65536], found 0");
+  };
+  EXPECT_THAT(Start({"--dry-run"}),
+              FailsWith(Exit::kInvalid, "error: batch_size must be in [1, 65536], found 0"));
+  EXPECT_THAT(Start({"--dry-run", "--batch-size=0"}),
+              FailsWith(Exit::kInvalid, "error: --batch-size must be in [1, 65536], found 0"));
 }
 
 TEST_F(RunTest, AServiceThatIsDownSaysWhatToDo) {

@@ -59,7 +59,11 @@ TEST(SpellingTest, UnspecifiedIsNoWord) {
 }
 
 TEST(SpellingTest, NumbersHaveFourSignificantDigits) {
-  EXPECT_EQ(Spell(1234567.0), "1.235e+06");
+  EXPECT_EQ(Spell(1234567.0), "1234567");
+  EXPECT_EQ(Spell(1.5e15), "1.5e+15");
+  EXPECT_EQ(SpellCell(631'800'000, schema::v1::COLUMN_TYPE_TIMESTAMP), "1990-01-08 12:00:00");
+  EXPECT_EQ(SpellCell(631'756'800, schema::v1::COLUMN_TYPE_TIMESTAMP), "1990-01-08");
+  EXPECT_EQ(SpellCell(2.5, schema::v1::COLUMN_TYPE_REAL), "2.5");
   EXPECT_EQ(Spell(0.123456), "0.1235");
   EXPECT_EQ(Spell(-2.0), "-2");
 }

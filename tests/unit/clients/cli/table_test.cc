@@ -1,6 +1,7 @@
 #include "clients/cli/table.h"
 
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -42,6 +43,23 @@ TEST(TableTest, FactsHaveNoHeadings) {
   EXPECT_EQ(table.ToString(),
             "run      amber-owl\n"
             "dataset  iris@1\n");
+}
+
+TEST(TableTest, WhereTheTerminalIsNarrowTextGoesOnBelow) {
+  Table table({"COLUMN", ">ROWS", "WHY"});
+  table.Add({"petal width (cm)", "150", "all of the values are numbers, größer"});
+  EXPECT_EQ(table.ToString({.columns = 44}),
+            "COLUMN            ROWS  WHY\n"
+            "petal width (cm)   150  all of the values\n"
+            "                        are numbers, größer\n");
+  EXPECT_EQ(table.ToString({.piped = true, .columns = 44}),
+            "petal width (cm)\t150\tall of the values are numbers, größer\n");
+}
+
+TEST(TableTest, ATextWithoutBlanksIsCutAtTheEdge) {
+  EXPECT_EQ(Wrapped("abcdefgh ij", 5), (std::vector<std::string>{"abcde", "fgh", "ij"}));
+  EXPECT_EQ(Wrapped("", 5), std::vector<std::string>{""});
+  EXPECT_EQ(Wrapped("größe x", 5), (std::vector<std::string>{"größe", "x"}));
 }
 
 TEST(TableTest, HeadingsAloneAreALine) {

@@ -53,8 +53,10 @@ TEST_F(UploadTest, WhatTheServiceSaysIsTold) {
 }
 
 TEST_F(UploadTest, ADryRunSendsNothing) {
-  EXPECT_THAT(Command({"model", "upload", "bundle", "--name=iris", "--dry-run"}).err,
-              HasSubstr("would upload 'bundle' as the next version of iris"));
+  EXPECT_THAT(Command({"model", "upload", "bundle", "--name=iris", "--dry-run"}),
+              FailsWith(Exit::kNotFound, "there is no file 'bundle'"));
+  EXPECT_EQ(Command({"model", "upload", File("x", "x"), "--name=iris", "--dry-run"}).exit,
+            Exit::kInvalid);
   EXPECT_EQ(model_, "");
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 TEST(StatusServiceTest, TellsNameVersionBuildAndTheTwoTimes) {
   transfer::SetClock clock;
-  StatusService service("training", clock);
+  StatusService service("training", ".", clock);
   const auto server = rpc::Server::Start({.permissions = StatusPermissions()}, {&service});
   ASSERT_TRUE(server.ok()) << server.status();
   const auto begin = std::chrono::system_clock::to_time_t(clock.Now());
@@ -33,6 +33,19 @@ TEST(StatusServiceTest, TellsNameVersionBuildAndTheTwoTimes) {
   EXPECT_EQ(told.build(), BuildName());
   EXPECT_EQ(told.start_time().seconds(), begin);
   EXPECT_EQ(told.time().seconds(), begin + 90);
+  EXPECT_GT(told.disk_total_bytes(), told.disk_free_bytes());
+  EXPECT_EQ(told.cannot_write(), "");
+}
+
+TEST(StatusServiceTest, AFolderThatCannotBeWrittenIsToldWithoutItsName) {
+  status::v1::Status told;
+  DescribeDisk("/proc/self", told);  // a disk that never has room
+  EXPECT_NE(told.cannot_write(), "");
+  told.Clear();
+  DescribeDisk("/no/such/folder", told);
+  EXPECT_FALSE(told.has_disk_free_bytes());
+  EXPECT_THAT(told.cannot_write(), testing::Not(testing::HasSubstr("/no/such")));
+  EXPECT_NE(told.cannot_write(), "");
 }
 
 TEST(StatusServiceTest, AReaderMayAskAndNothingElseIsStated) {
