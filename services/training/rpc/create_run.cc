@@ -199,9 +199,8 @@ class Creation : public std::enable_shared_from_this<Creation> {
 
   void Accept() {
     absl::StatusOr<v1::Run> run =
-        request_.validate_only()
-            ? std::move(run_)
-            : parts_.executor.Create(std::move(run_), request_.request_id());
+        request_.validate_only() ? std::move(run_)
+                                 : parts_.executor.Create(std::move(run_), request_.request_id());
     const absl::Status status = run.status();
     if (status.ok()) {
       response_ = *std::move(run);
