@@ -93,6 +93,9 @@ class LocalServices {
   /// The most memory that the service has had in RAM at once, in bytes. Requires: it runs.
   [[nodiscard]] std::int64_t PeakMemoryBytes(Service service) const;
 
+  /// The memory that the service has in RAM now, in bytes. Requires: it runs.
+  [[nodiscard]] std::int64_t MemoryBytes(Service service) const;
+
   /// What the service has logged since it was first started.
   [[nodiscard]] std::string Log(Service service) const;
 
@@ -108,6 +111,7 @@ class LocalServices {
     std::string address;
   };
 
+  [[nodiscard]] std::int64_t StatusBytes(Service service, std::string_view field) const;
   absl::Status StartAt(Service service, const std::string& wanted);
   [[nodiscard]] std::vector<std::string> WordsFor(Service service,
                                                   const std::string& address) const;
