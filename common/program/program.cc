@@ -72,9 +72,11 @@ std::vector<std::string> Environment() {
   return environment;
 }
 
-// Keeps the reserve, and tells Prometheus how much of it there is.
-std::shared_ptr<storage::Reserve> KeepReserve(const Settings& settings,
-                                              prometheus::Registry* metrics) {
+// Keeps the reserve, and tells Prometheus how much of it there is. The reserve may outlive the
+// service's metrics, so it holds them.
+std::shared_ptr<storage::Reserve> KeepReserve(
+    const Settings& settings,
+    const std::shared_ptr<prometheus::Registry>& metrics) {
   auto reserve = storage::Reserve::Of(settings.folder);
   prometheus::Gauge* const gauge =
       metrics == nullptr ? nullptr
@@ -83,14 +85,15 @@ std::shared_ptr<storage::Reserve> KeepReserve(const Settings& settings,
                                 .Help("Bytes kept free for deleting; 0: the disk is full.")
                                 .Register(*metrics)
                                 .Add({});
-  reserve->Keep(settings.reserve_bytes, [gauge, wanted = settings.reserve_bytes](auto bytes) {
-    if (gauge != nullptr) {
-      gauge->Set(static_cast<double>(bytes));
-    }
-    if (bytes < wanted) {
-      log::Warning("disk_full", {{"reserve_bytes", std::to_string(bytes)}});
-    }
-  });
+  reserve->Keep(settings.reserve_bytes,
+                [gauge, metrics, wanted = settings.reserve_bytes](std::int64_t bytes) {
+                  if (gauge != nullptr) {
+                    gauge->Set(static_cast<double>(bytes));
+                  }
+                  if (bytes < wanted) {
+                    log::Warning("disk_full", {{"reserve_bytes", std::to_string(bytes)}});
+                  }
+                });
   return reserve;
 }
 
@@ -110,7 +113,7 @@ absl::Status Serve(const Settings& settings, const Served& served) {
   StatusService status_service(served.name, settings.folder, SystemClock());
   std::vector<grpc::Service*> services = served.services;
   services.push_back(&status_service);
-  const auto reserve = KeepReserve(settings, served.metrics.get());
+  const auto reserve = KeepReserve(settings, served.metrics);
   ASSIGN_OR_RETURN(const auto metrics, ServeMetrics(settings, served.metrics));
   ASSIGN_OR_RETURN(
       const auto server,

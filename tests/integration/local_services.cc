@@ -105,10 +105,18 @@ std::string LocalServices::Log(Service service) const {
 }
 
 std::int64_t LocalServices::PeakMemoryBytes(Service service) const {
+  return StatusBytes(service, "VmHWM:");
+}
+
+std::int64_t LocalServices::MemoryBytes(Service service) const {
+  return StatusBytes(service, "VmRSS:");
+}
+
+std::int64_t LocalServices::StatusBytes(Service service, std::string_view field) const {
   std::istringstream status(TextOf(fmt::format("/proc/{}/status", Slot(service)->process.pid())));
   for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmHWM:", 0) == 0) {
-      return std::stoll(line.substr(6)) * 1'024;  // given in kB
+    if (line.rfind(field, 0) == 0) {
+      return std::stoll(line.substr(field.size())) * 1'024;  // given in kB
     }
   }
   return 0;

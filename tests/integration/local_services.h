@@ -99,6 +99,9 @@ class LocalServices {
   /// The most memory that the service has had in RAM at once, in bytes. Requires: it runs.
   [[nodiscard]] std::int64_t PeakMemoryBytes(Service service) const;
 
+  /// The memory that the service has in RAM now, in bytes. Requires: it runs.
+  [[nodiscard]] std::int64_t MemoryBytes(Service service) const;
+
   /// What the service has logged since it was first started.
   [[nodiscard]] std::string Log(Service service) const;
 
@@ -113,6 +116,7 @@ class LocalServices {
     cli::Process process;
   };
 
+  [[nodiscard]] std::int64_t StatusBytes(Service service, std::string_view field) const;
   [[nodiscard]] std::vector<std::string> WordsFor(Service service,
                                                   const std::string& address) const;
   [[nodiscard]] std::string PathOf(Service service, std::string_view suffix) const;

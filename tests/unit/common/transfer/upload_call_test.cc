@@ -72,6 +72,14 @@ TEST_F(UploadCallTest, GoesOnWhereTheServiceHasItAndSaysSo) {
   EXPECT_THAT(told_, ElementsAre("broke: reset", "on at 7", "broke: stopping", "on at 9"));
 }
 
+TEST_F(UploadCallTest, AStreamThatWasEndedForBeingIdleGoesOn) {
+  attempts_ = {absl::DeadlineExceededError("no message came for 60 s"), absl::OkStatus()};
+  received_ = {7};
+
+  EXPECT_TRUE(Send().ok());
+  EXPECT_THAT(offsets_, ElementsAre(0, 7));
+}
+
 TEST_F(UploadCallTest, AnErrorOfAnotherKindIsTheLast) {
   attempts_ = {Unavailable("reset"), InvalidArgument("line 3 has no end")};
   received_ = {7};
