@@ -217,7 +217,7 @@ TEST_F(ServingServiceTest, EveryChangeIsInTheAuditLogWithItsCallerAndRequest) {
                                 HasSubstr(R"("outcome":"OK")")),
                           AllOf(HasSubstr("ServingService/DeleteModelVersion"),
                                 HasSubstr(R"("resource":"models/m/versions/9")"),
-                                HasSubstr("NOT_FOUND: there is no models/m/versions/9"))));
+                                HasSubstr(R"("outcome":"NOT_FOUND")"))));
   stack_.reset();
 }
 
