@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -121,7 +122,7 @@ TEST(SignatureRuleTest, TheOrderOfClassesIsTheSignaturesAndThatOfFeaturesIsNot) 
 TEST(SignatureRuleTest, TheWidestModelsAreComparedAtOnce) {
   Features features;
   for (int i = 0; i < 16'384; ++i) {
-    features.emplace_back("x" + std::to_string(i), schema::v1::COLUMN_TYPE_REAL);
+    features.emplace_back(fmt::format("x{}", i), schema::v1::COLUMN_TYPE_REAL);
   }
   const v1::ModelSignature wide = Signature(features);
   std::reverse(features.begin(), features.end());
