@@ -1,30 +1,20 @@
 #include "services/training/runs/run_executor.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <google/protobuf/util/delimited_message_util.h>
 #include <gtest/gtest.h>
-#include <prometheus/text_serializer.h>
-#include <sys/wait.h>
 
 #include "common/status/status.h"
-#include "services/training/runs/run_state.h"
-#include "tests/unit/common/storage/temporary_folder.h"
 #include "tests/unit/services/training/fails.h"
-#include "tests/unit/services/training/fixed_clock.h"
 #include "tests/unit/services/training/runs/full_disk.h"
-#include "tests/unit/services/training/runs/scripted_worker.h"
-#include "tests/unit/services/training/runs/waiter.h"
+#include "tests/unit/services/training/runs/run_executor_fixture.h"
 #include "tests/unit/services/training/whole_file.h"
 
 namespace millrace::training {
@@ -34,109 +24,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using v1::RunEvent;
-
-int LinesOf(const std::string& path) {
-  const std::string text = ReadAll(path);
-  return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
-}
-
-class RunExecutorTest : public testing::Test {
- public:
-  ~RunExecutorTest() override {
-    executor_.reset();
-    EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
-    EXPECT_EQ(errno, ECHILD);
-  }
-
- protected:
-  RunExecutorTest() : store_(RunStore::Open(folder_.path() + "/runs.db", clock_).value()) {
-    options_.folder = folder_.path() + "/runs";
-    options_.worker.grace = std::chrono::minutes(10);
-    options_.store_waits = {.first = std::chrono::milliseconds(1),
-                            .longest = std::chrono::milliseconds(4)};
-    options_.publisher.send = [this](const TrainedRun& /*trained*/,
-                                     const std::stop_token& /*stop*/) { return published_; };
-  }
-
-  void Start() { Start(worker_.Program()); }
-
-  void Start(const std::string& program) {
-    options_.worker.program = program;
-    auto executor = RunExecutor::Start(*store_, options_);
-    ASSERT_TRUE(executor.ok()) << executor.status();
-    executor_ = *std::move(executor);
-  }
-
-  std::string Create(const std::string& request_id = "") {
-    v1::Run run;
-    run.set_dataset_version("datasets/points/versions/1");
-    run.set_model("models/points");
-    const auto created = executor_->Create(run, request_id);
-    EXPECT_TRUE(created.ok()) << created.status();
-    return created.ok() ? created->name() : "";
-  }
-
-  void Await(const std::string& name, const std::function<bool()>& condition) {
-    const auto waiter = std::make_shared<Waiter>();
-    store_->Listen(name, waiter);
-    waiter->Until(condition);
-  }
-
-  v1::Run AwaitEnd(const std::string& name) {
-    Await(name, [&] { return IsAtRest(store_->Get(name)->state()); });
-    return *store_->Get(name);
-  }
-
-  void AwaitMetric(const std::string& line) {
-    while (Metrics().find(line) == std::string::npos) {
-      std::this_thread::yield();
-    }
-  }
-
-  std::vector<v1::Run::State> StatesOf(const std::string& name) {
-    std::vector<v1::Run::State> states;
-    for (const RunEvent& event : EventsOf(name)) {
-      if (event.has_run()) {
-        states.push_back(event.run().state());
-      }
-    }
-    return states;
-  }
-
-  std::string Metrics() {
-    return prometheus::TextSerializer().Serialize(options_.metrics->Collect());
-  }
-
-  std::vector<RunEvent> EventsOf(const std::string& name) {
-    return store_->Events(name, 0, 100).value();
-  }
-
-  std::vector<std::string> NotesOf(const std::string& name) {
-    std::vector<std::string> notes;
-    for (const RunEvent& event : EventsOf(name)) {
-      if (event.has_note()) {
-        notes.push_back(event.note());
-      }
-    }
-    return notes;
-  }
-
-  void AwaitNote(const std::string& name) {
-    Await(name, [&] {
-      const std::vector<RunEvent> events = EventsOf(name);
-      return std::any_of(
-          events.begin(), events.end(), [](const RunEvent& event) { return event.has_note(); });
-    });
-  }
-
-  FixedClock clock_;
-  storage::TemporaryFolder folder_;
-  absl::StatusOr<std::string> published_ = "models/points/versions/4";  // set before Start()
-  ScriptedWorker worker_;
-  ExecutorOptions options_;
-  std::unique_ptr<RunStore> store_;
-  std::unique_ptr<RunExecutor> executor_;
-};
 
 TEST_F(RunExecutorTest, AGoodRunEndsWithItsResultAndItsHistory) {
   worker_.SaysNote("fetched").SaysEpoch(1).SaysEpoch(2).SaysResult();
@@ -537,39 +424,6 @@ TEST_F(RunExecutorTest, AWorkerIsToldEverythingThatItNeeds) {
   EXPECT_EQ(task.create_time().seconds(), run.create_time().seconds());
 }
 
-TEST_F(RunExecutorTest, AResultThatIsKeptBackRestsWithItsFiguresAndItsFolder) {
-  worker_.SaysResultKeptBack("on validation its loss 0.71 is worse");
-  Start();
-
-  const std::string name = Create();
-  const v1::Run run = AwaitEnd(name);
-
-  EXPECT_EQ(run.state(), v1::Run::STATE_UNPUBLISHED);
-  EXPECT_EQ(run.reason(), "on validation its loss 0.71 is worse");
-  EXPECT_EQ(run.weights_sha256(), "ab");
-  EXPECT_TRUE(std::filesystem::exists(options_.folder + "/1"));
-  EXPECT_THAT(executor_->Cancel(name),
-              Fails(absl::StatusCode::kFailedPrecondition, "is unpublished"));
-
-  ASSERT_TRUE(executor_->Publish(name).ok());
-  Await(name, [&] { return store_->Get(name)->state() == v1::Run::STATE_SUCCEEDED; });
-}
-
-TEST_F(RunExecutorTest, ARunThatIsPublishedTakesNoWorker) {
-  published_ = Unavailable("refused");
-  options_.publisher.waits = {.first = std::chrono::hours(1), .longest = std::chrono::hours(1)};
-  worker_.SaysResult();
-  Start();
-
-  const std::string first = Create();
-  const std::string second = Create();
-  Await(second, [&] { return store_->Get(second)->state() == v1::Run::STATE_PUBLISHING; });
-
-  EXPECT_EQ(store_->Get(first)->state(), v1::Run::STATE_PUBLISHING);
-  AwaitMetric("millrace_runs_executing 0");
-  EXPECT_EQ(executor_->Cancel(first)->state(), v1::Run::STATE_UNPUBLISHED);
-}
-
 TEST_F(RunExecutorTest, WhatAWorkerWaitsForIsToldOnceAndPasses) {
   const std::string go = folder_.path() + "/go";
   worker_.SaysWaiting("").SaysWaiting("the data service does not answer");
@@ -706,28 +560,6 @@ TEST_F(RunExecutorTest, AStopDoesNotWaitForAFullDisk) {
   Start();
   EXPECT_EQ(AwaitEnd(name).state(), v1::Run::STATE_SUCCEEDED);
   EXPECT_EQ(store_->Get(name)->epochs_done(), 1);
-}
-
-TEST_F(RunExecutorTest, ADeletedRunIsGoneWithItsFolder) {
-  worker_.SaysResultKeptBack("worse");
-  Start();
-  const std::string name = Create();
-  AwaitEnd(name);
-
-  ASSERT_TRUE(executor_->Delete(name).ok());
-
-  EXPECT_FALSE(store_->Get(name).ok());
-  EXPECT_TRUE(std::filesystem::is_empty(options_.folder));
-  EXPECT_THAT(executor_->Delete(name), Fails(absl::StatusCode::kNotFound, "there is no"));
-}
-
-TEST_F(RunExecutorTest, ARunThatIsUnderWayIsNotDeleted) {
-  worker_.SaysNote("working").GoesOn();
-  Start();
-  const std::string name = Create();
-  AwaitNote(name);
-
-  EXPECT_THAT(executor_->Delete(name), Fails(absl::StatusCode::kFailedPrecondition, "is running"));
 }
 
 }  // namespace

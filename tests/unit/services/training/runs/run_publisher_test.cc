@@ -21,6 +21,7 @@
 #include "tests/unit/services/training/fails.h"
 #include "tests/unit/services/training/fixed_clock.h"
 #include "tests/unit/services/training/runs/full_disk.h"
+#include "tests/unit/services/training/runs/run_executor_fixture.h"
 #include "tests/unit/services/training/runs/waiter.h"
 
 namespace millrace::training {
@@ -290,6 +291,39 @@ TEST_F(RunPublisherTest, AnEndThatCannotBeStoredIsStoredWhenTheDiskHasRoom) {
   EXPECT_EQ(serving_.taken().size(), 1U);
   publisher_->Stop();
   EXPECT_THAT(Metrics(), HasSubstr("millrace_runs_blocked 0"));
+}
+
+TEST_F(RunExecutorTest, AResultThatIsKeptBackRestsWithItsFiguresAndItsFolder) {
+  worker_.SaysResultKeptBack("on validation its loss 0.71 is worse");
+  Start();
+
+  const std::string name = Create();
+  const v1::Run run = AwaitEnd(name);
+
+  EXPECT_EQ(run.state(), v1::Run::STATE_UNPUBLISHED);
+  EXPECT_EQ(run.reason(), "on validation its loss 0.71 is worse");
+  EXPECT_EQ(run.weights_sha256(), "ab");
+  EXPECT_TRUE(std::filesystem::exists(options_.folder + "/1"));
+  EXPECT_THAT(executor_->Cancel(name),
+              Fails(absl::StatusCode::kFailedPrecondition, "is unpublished"));
+
+  ASSERT_TRUE(executor_->Publish(name).ok());
+  Await(name, [&] { return store_->Get(name)->state() == v1::Run::STATE_SUCCEEDED; });
+}
+
+TEST_F(RunExecutorTest, ARunThatIsPublishedTakesNoWorker) {
+  published_ = Unavailable("refused");
+  options_.publisher.waits = {.first = std::chrono::hours(1), .longest = std::chrono::hours(1)};
+  worker_.SaysResult();
+  Start();
+
+  const std::string first = Create();
+  const std::string second = Create();
+  Await(second, [&] { return store_->Get(second)->state() == v1::Run::STATE_PUBLISHING; });
+
+  EXPECT_EQ(store_->Get(first)->state(), v1::Run::STATE_PUBLISHING);
+  AwaitMetric("millrace_runs_executing 0");
+  EXPECT_EQ(executor_->Cancel(first)->state(), v1::Run::STATE_UNPUBLISHED);
 }
 
 }  // namespace

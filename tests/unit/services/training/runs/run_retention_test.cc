@@ -1,5 +1,6 @@
 #include "services/training/runs/run_retention.h"
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -7,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/common/storage/temporary_folder.h"
+#include "tests/unit/services/training/fails.h"
+#include "tests/unit/services/training/runs/run_executor_fixture.h"
 
 namespace millrace::training {
 namespace {
@@ -87,6 +90,28 @@ TEST_F(RunRetentionTest, EpochsThatAreTooManyAreThinned) {
   const RunRetention retention(*store_, *executor_, clock_, /*days=*/0);
 
   EXPECT_LE(store_->Events(name, 0, 10'000)->size(), 1'003U);
+}
+
+TEST_F(RunExecutorTest, ADeletedRunIsGoneWithItsFolder) {
+  worker_.SaysResultKeptBack("worse");
+  Start();
+  const std::string name = Create();
+  AwaitEnd(name);
+
+  ASSERT_TRUE(executor_->Delete(name).ok());
+
+  EXPECT_FALSE(store_->Get(name).ok());
+  EXPECT_TRUE(std::filesystem::is_empty(options_.folder));
+  EXPECT_THAT(executor_->Delete(name), Fails(absl::StatusCode::kNotFound, "there is no"));
+}
+
+TEST_F(RunExecutorTest, ARunThatIsUnderWayIsNotDeleted) {
+  worker_.SaysNote("working").GoesOn();
+  Start();
+  const std::string name = Create();
+  AwaitNote(name);
+
+  EXPECT_THAT(executor_->Delete(name), Fails(absl::StatusCode::kFailedPrecondition, "is running"));
 }
 
 }  // namespace
