@@ -2,13 +2,18 @@
 
 #include <array>
 #include <atomic>
+#include <fstream>
 #include <map>
+#include <sstream>
+#include <stop_token>
+#include <string>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/clock/clock.h"
+#include "common/state/state.h"
 #include "common/status/status.h"
 #include "tests/unit/services/serving/small_bundle.h"
 
@@ -123,6 +128,50 @@ TEST_F(ServedModelsTest, TheHeadOfAnAnswerSaysWhereItComesFrom) {
             models_->Get("models/m")->manifest().lineage().bundle_sha256());
   EXPECT_EQ(head.task(), schema::v1::TASK_BINARY);
   EXPECT_THAT(head.classes(), ElementsAre("no", "yes"));
+}
+
+// tests/data/numerics_1: a bundle of the contract of numbers before this one, and what the build
+// that wrote it answered.
+TEST_F(ServedModelsTest, ABundleOfTheContractBeforeIsServedWithinAMillionthAndLineageSaysSo) {
+  const std::string folder = MILLRACE_SOURCE_DIR "/tests/data/numerics_1/";
+  std::ostringstream bundle;
+  bundle << std::ifstream(folder + "iris.bundle", std::ios::binary).rdbuf();
+  const auto added = models_->Add("iris", bundle.str());
+  ASSERT_TRUE(added.ok()) << added.status();
+  EXPECT_EQ(added->manifest().lineage().numerics(), 1);
+  EXPECT_EQ(added->manifest().lineage().served_numerics(), 2);
+  const auto version = models_->Find("models/iris");
+  ASSERT_TRUE(version.ok()) << version.status();
+  EXPECT_EQ((*version)->head().lineage().numerics(), 1);
+  EXPECT_EQ((*version)->head().lineage().served_numerics(), 2);
+
+  google::protobuf::RepeatedPtrField<std::string> columns;
+  for (const char* name :
+       {"sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"}) {
+    columns.Add(name);
+  }
+  std::ifstream answers(folder + "answers.txt");
+  int rows = 0;
+  for (std::string line; std::getline(answers, line); ++rows) {
+    std::istringstream numbers(line);
+    google::protobuf::RepeatedPtrField<schema::v1::Row> row;
+    row.Add();
+    for (int i = 0; i < 4; ++i) {
+      double number = 0;
+      numbers >> number;
+      row[0].add_values()->set_number(number);
+    }
+    google::protobuf::RepeatedPtrField<v1::Prediction> predictions;
+    const absl::Status status = (*version)->predictor().Predict(columns, row, predictions);
+    ASSERT_TRUE(status.ok()) << status;
+    for (const float probability : predictions[0].probabilities()) {
+      double before = 0;
+      numbers >> before;
+      EXPECT_NEAR(probability, before, 1e-6) << line;
+    }
+    EXPECT_TRUE(numbers) << line;
+  }
+  EXPECT_EQ(rows, 9);
 }
 
 TEST_F(ServedModelsTest, NamesThatLeadNowhereSaySo) {
@@ -346,6 +395,44 @@ TEST_F(ServedModelsTest, SwappingUnderLoadNeitherFailsNorMixesAnswers) {
   }
 
   EXPECT_EQ(wrong, 0);
+}
+
+// Uploads, route changes and deletions go on while the copies are made; what a copy serves has the
+// bits of what was copied.
+TEST_F(ServedModelsTest, ABackupUnderLoadServesTheSameAnswers) {
+  Add("m", 1);
+  ASSERT_TRUE(SetRoute("models/m", {{1, 100}}).ok());
+  const std::vector<float> x = {0.25F, 0, 1, 0};
+  std::vector<float> expected(2);
+  ASSERT_TRUE((*models_->Find("models/m"))->predictor().Infer(1, x, expected).ok());
+  std::atomic<int> failed = 0;
+  const std::jthread user([&](const std::stop_token& stop) {
+    for (int i = 2; !stop.stop_requested(); ++i) {
+      failed += models_->Add("m", SmallBytes(static_cast<float>(i))).ok() ? 0 : 1;
+      failed += SetRoute("models/m", {{1, 90}, {i, 10}}).ok() ? 0 : 1;
+      failed += SetRoute("models/m", {{1, 100}}).ok() ? 0 : 1;
+      failed += models_->Delete(fmt::format("models/m/versions/{}", i)).ok() ? 0 : 1;
+    }
+  });
+
+  for (int round = 0; round < 5; ++round) {
+    const TestFolder room;
+    const std::string copy = room.path() + "/copy";
+    const absl::Status status =
+        state::Copy(storage::PosixFileSystem(), folder_.path(), Repository::Layout(), copy);
+    ASSERT_TRUE(status.ok()) << status;
+    const auto report = state::Verify(storage::PosixFileSystem(), copy, Repository::Layout());
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_THAT(report->damage, testing::IsEmpty());
+    const auto repository = Repository::Open(storage::PosixFileSystem(), copy, SystemClock());
+    ASSERT_TRUE(repository.ok()) << repository.status();
+    const auto models = ServedModels::Open(**repository);
+    ASSERT_TRUE(models.ok()) << models.status();
+    std::vector<float> answers(2);
+    ASSERT_TRUE((*(*models)->Find("models/m/versions/1"))->predictor().Infer(1, x, answers).ok());
+    EXPECT_EQ(answers, expected);
+  }
+  EXPECT_EQ(failed, 0);
 }
 
 }  // namespace

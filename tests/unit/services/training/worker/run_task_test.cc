@@ -11,6 +11,8 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include "common/model/bundle.h"
+#include "common/network/network.h"
 #include "common/rpc/server.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
@@ -141,6 +143,9 @@ class RunTaskTest : public testing::Test {
     EXPECT_EQ(ledger_.epochs, expected.epochs);
     // The same bytes: the second upload made no second version.
     EXPECT_THAT(serving_.bundles(), ElementsAre(expected.bundle));
+    const auto bundle = model::ReadBundle(expected.bundle);
+    ASSERT_TRUE(bundle.ok()) << bundle.status();
+    EXPECT_EQ(bundle->manifest.numerics(), network::kNumerics);
   }
 
   [[nodiscard]] std::string Newest() const { return folder_.path() + "/checkpoint"; }
