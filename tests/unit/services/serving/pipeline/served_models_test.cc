@@ -5,7 +5,6 @@
 #include <fstream>
 #include <map>
 #include <sstream>
-#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -13,7 +12,6 @@
 #include <gtest/gtest.h>
 
 #include "common/clock/clock.h"
-#include "common/state/state.h"
 #include "common/status/status.h"
 #include "tests/unit/services/serving/small_bundle.h"
 
@@ -395,44 +393,6 @@ TEST_F(ServedModelsTest, SwappingUnderLoadNeitherFailsNorMixesAnswers) {
   }
 
   EXPECT_EQ(wrong, 0);
-}
-
-// Uploads, route changes and deletions go on while the copies are made; what a copy serves has the
-// bits of what was copied.
-TEST_F(ServedModelsTest, ABackupUnderLoadServesTheSameAnswers) {
-  Add("m", 1);
-  ASSERT_TRUE(SetRoute("models/m", {{1, 100}}).ok());
-  const std::vector<float> x = {0.25F, 0, 1, 0};
-  std::vector<float> expected(2);
-  ASSERT_TRUE((*models_->Find("models/m"))->predictor().Infer(1, x, expected).ok());
-  std::atomic<int> failed = 0;
-  const std::jthread user([&](const std::stop_token& stop) {
-    for (int i = 2; !stop.stop_requested(); ++i) {
-      failed += models_->Add("m", SmallBytes(static_cast<float>(i))).ok() ? 0 : 1;
-      failed += SetRoute("models/m", {{1, 90}, {i, 10}}).ok() ? 0 : 1;
-      failed += SetRoute("models/m", {{1, 100}}).ok() ? 0 : 1;
-      failed += models_->Delete(fmt::format("models/m/versions/{}", i)).ok() ? 0 : 1;
-    }
-  });
-
-  for (int round = 0; round < 5; ++round) {
-    const TestFolder room;
-    const std::string copy = room.path() + "/copy";
-    const absl::Status status =
-        state::Copy(storage::PosixFileSystem(), folder_.path(), Repository::Layout(), copy);
-    ASSERT_TRUE(status.ok()) << status;
-    const auto report = state::Verify(storage::PosixFileSystem(), copy, Repository::Layout());
-    ASSERT_TRUE(report.ok()) << report.status();
-    EXPECT_THAT(report->damage, testing::IsEmpty());
-    const auto repository = Repository::Open(storage::PosixFileSystem(), copy, SystemClock());
-    ASSERT_TRUE(repository.ok()) << repository.status();
-    const auto models = ServedModels::Open(**repository);
-    ASSERT_TRUE(models.ok()) << models.status();
-    std::vector<float> answers(2);
-    ASSERT_TRUE((*(*models)->Find("models/m/versions/1"))->predictor().Infer(1, x, answers).ok());
-    EXPECT_EQ(answers, expected);
-  }
-  EXPECT_EQ(failed, 0);
 }
 
 }  // namespace
