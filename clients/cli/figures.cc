@@ -191,6 +191,11 @@ std::string LineageTable(const model::v1::Lineage& lineage, TableStyle style) {
     table.Add({"file", source.name(), digest(source.sha256())});
   }
   table.Add({"built by", lineage.build(), lineage.kernel_level()});
+  if (lineage.numerics() != lineage.served_numerics()) {
+    table.Add({"numbers",
+               fmt::format("trained under contract {}", lineage.numerics()),
+               fmt::format("served under contract {}", lineage.served_numerics())});
+  }
   return table.ToString(style);
 }
 

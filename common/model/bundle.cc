@@ -163,6 +163,25 @@ absl::StatusOr<std::size_t> ReadHeader(std::string_view bytes) {
   return manifest_bytes;
 }
 
+// Absent in bundles that are older than the field.
+std::int32_t NumericsOf(const v1::BundleManifest& manifest) {
+  return manifest.numerics() == 0 ? 1 : manifest.numerics();
+}
+
+absl::Status CheckNumerics(std::int32_t numerics) {
+  if (numerics > network::kNumerics) {
+    return WithFix(FailedPrecondition("the bundle has numerics {}, this build computes up to {}",
+                                      numerics,
+                                      network::kNumerics),
+                   "use a build at least as new as the one that trained the model");
+  }
+  if (numerics < 1) {
+    return InvalidArgument(
+        "the bundle has numerics {}, expected 1 to {}", numerics, network::kNumerics);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckWeightBytes(std::uint64_t expected, std::size_t start, std::size_t size) {
   if (size - start < expected) {
     return TooShort("weights", start + expected, size);
@@ -207,6 +226,7 @@ absl::StatusOr<Bundle> ReadBundle(std::string_view bytes) {
                                       static_cast<int>(manifest_bytes))) {
     return InvalidArgument("the bundle's manifest of {} bytes cannot be parsed", manifest_bytes);
   }
+  RETURN_IF_ERROR(CheckNumerics(NumericsOf(bundle.manifest)));
   const std::size_t manifest_end = kHeaderBytes + manifest_bytes;
   const std::size_t start = AlignedUp(manifest_end);
   if (bytes.size() < start) {
@@ -232,6 +252,11 @@ absl::StatusOr<Bundle> ReadBundle(std::string_view bytes) {
                     bundle.manifest.lineage().weights_sha256().substr(0, 64));
   }
   return bundle;
+}
+
+void TellNumerics(const v1::BundleManifest& manifest, v1::Lineage& lineage) {
+  lineage.set_numerics(NumericsOf(manifest));
+  lineage.set_served_numerics(network::kNumerics);
 }
 
 }  // namespace millrace::model

@@ -27,7 +27,11 @@ absl::StatusOr<std::string> WriteBundle(const Bundle& bundle);
 /// Reads bytes that may come from anyone: sizes are checked before anything is allocated, products
 /// of shapes for overflow, weights for finiteness, the weights' digest against the lineage.
 /// DATA_LOSS when they end too early or a digest differs; INVALID_ARGUMENT for anything else that
-/// is not a bundle; FAILED_PRECONDITION for a newer format version.
+/// is not a bundle; FAILED_PRECONDITION for a newer format version or contract of numbers.
 absl::StatusOr<Bundle> ReadBundle(std::string_view bytes);
+
+/// Says in `lineage` under which contract of numbers a manifest's weights were computed, and under
+/// which this build serves them.
+void TellNumerics(const v1::BundleManifest& manifest, v1::Lineage& lineage);
 
 }  // namespace millrace::model

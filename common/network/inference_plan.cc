@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/network/flush_denormals.h"
 #include "common/network/kernels/kernels.h"
 #include "common/status/check.h"
 #include "common/status/status.h"
@@ -62,6 +63,7 @@ void InferencePlan::Run(std::int64_t rows,
                         std::span<float> y,
                         InferenceScratch& scratch,
                         std::span<float> logits) const {
+  const FlushDenormals flush;
   const std::int64_t inputs = network_.inputs();
   const std::int64_t outputs = network_.outputs();
   CHECK(std::ssize(x) >= rows * inputs && std::ssize(y) >= rows * outputs);

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/network/flush_denormals.h"
 #include "common/network/kernels/kernels.h"
 #include "common/status/check.h"
 #include "common/status/status.h"
@@ -116,7 +117,7 @@ double ElementLoss(Kind kind, double y, double t) {
       return distance <= 1 ? distance * distance / 2 : distance - 0.5;
     default: {
       const double p = std::clamp(y, kClip, 1 - kClip);
-      return -(t * std::log(p) + (1 - t) * std::log1p(-p));
+      return -(t * kernels::Log(p) + (1 - t) * kernels::Log(1 - p));
     }
   }
 }
@@ -150,7 +151,7 @@ double RowSum(std::span<const float> row) {
 // Of a row that is read as probabilities once it is divided by its sum.
 double NormalizedLoss(std::span<const float> row, std::size_t label) {
   const double p = static_cast<double>(row[label]) / RowSum(row);
-  return -std::log(std::clamp(p, kClip, 1 - kClip));
+  return -kernels::Log(std::clamp(p, kClip, 1 - kClip));
 }
 
 void NormalizedGradient(std::span<const float> row,
@@ -230,6 +231,7 @@ double Loss::Sum(std::int64_t rows,
                  std::span<const float> y,
                  std::span<const float> logits,
                  std::span<const float> labels) const {
+  const FlushDenormals flush;
   const auto size = static_cast<std::size_t>(rows * outputs_);
   const auto count = static_cast<std::size_t>(rows);
   const std::span<const float> read = folds_activation_ ? logits : y;
@@ -257,6 +259,7 @@ void Loss::Gradient(std::int64_t rows,
                     std::span<const float> y,
                     std::span<const float> labels,
                     std::span<float> gradient) const {
+  const FlushDenormals flush;
   const auto count = static_cast<std::size_t>(rows);
   const auto width = static_cast<std::size_t>(outputs_);
   CHECK(y.size() >= count * width && labels.size() >= count && gradient.size() >= count * width);
@@ -287,6 +290,7 @@ void Loss::Gradient(std::int64_t rows,
 void Loss::Probabilities(std::int64_t rows,
                          std::span<const float> y,
                          std::span<float> probabilities) const {
+  const FlushDenormals flush;
   const auto count = static_cast<std::size_t>(rows);
   const auto width = static_cast<std::size_t>(outputs_);
   CHECK(y.size() >= count * width);

@@ -16,6 +16,10 @@
 
 namespace millrace::network {
 
+/// The contract of numbers (docs/design/0001-numbers.md) that this build computes under. It rises
+/// when the same bundle, or the same training, gives other bits than before.
+inline constexpr std::int32_t kNumerics = 2;
+
 /// What every installation takes; a service may be set to less.
 inline constexpr std::int64_t kLayersMax = 256;
 inline constexpr std::int64_t kUnitsMax = 65'536;  // of a dense layer

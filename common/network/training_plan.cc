@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/network/buffer.h"
+#include "common/network/flush_denormals.h"
 #include "common/network/kernels/kernels.h"
 #include "common/network/philox.h"
 #include "common/status/check.h"
@@ -111,6 +112,7 @@ class Plan final : public TrainingPlan {
             const float* x,
             const float* labels) override {
     CHECK(rows >= 1 && rows <= rows_max_);
+    const FlushDenormals flush;
     member.Barrier();  // the others' updates of parameters
     if (member.count() == 1 || rows * network_.multiply_add_count() < kSharedMultiplyAdds) {
       if (member.index() == 0) {

@@ -1,5 +1,6 @@
 // Equal to the last bit: weights on any number of threads, and a row's answer in any company.
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <string>
@@ -209,6 +210,42 @@ TEST_F(BitsTest, TheTrainersLossOfARegressionIsThatOfServedValues) {
   EXPECT_DOUBLE_EQ(served.reported.root_mean_squared_error(), std::sqrt(squared / count));
   EXPECT_DOUBLE_EQ(served.reported.mean_absolute_error(), absolute / count);
   EXPECT_LT(served.reported.root_mean_squared_error(), 0.4);
+}
+
+// Cells that are denormal doubles, and fill the whole range of their column once they are scaled:
+// whoever flushed them to zero would encode them all alike.
+TEST_F(BitsTest, ARowWithDenormalCellsIsEncodedAlikeByDataAndServing) {
+  std::string bytes = "tiny,y\n";
+  for (int row = 0; row < 120; ++row) {
+    bytes += fmt::format("{}.{:03}e-310,{}.5\n", 1 + row * 13 % 97, row, row * 13 % 97);
+  }
+  const auto version = Import(clients().data(), HeaderOf("tiny", "tiny.csv", "y"), bytes).value();
+  model::v1::TrainingSpec spec;
+  spec.mutable_network()->add_layers()->mutable_dense()->set_units(1);
+  spec.set_epochs(3);
+  const training::v1::Run run =
+      Train(clients().training(), RunRequest(version.name(), "tiny", spec)).value();
+  ASSERT_EQ(run.state(), training::v1::Run::STATE_SUCCEEDED) << run.failure();
+  const auto examples =
+      ReadSplit(clients().data(), SplitRequest(version.name(), schema::v1::SPLIT_TEST)).value();
+  float least = 1;
+  float most = 0;
+  for (const std::vector<float>& row : examples.x) {
+    least = std::min(least, row[0]);
+    most = std::max(most, row[0]);
+  }
+  EXPECT_GT(most - least, 0.5F);
+
+  const ServedTest served =
+      ServeTestSplit(clients(), {.version = version, .run = run}, ParseTable(bytes));
+
+  double squared = 0;
+  for (std::size_t row = 0; row < served.labels.size(); ++row) {
+    const double value = served.response.predictions(static_cast<int>(row)).value();
+    const double error = value - static_cast<double>(served.labels[row]);
+    squared += error * error;
+  }
+  EXPECT_DOUBLE_EQ(served.reported.loss(), squared / static_cast<double>(served.labels.size()));
 }
 
 }  // namespace

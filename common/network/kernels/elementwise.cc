@@ -13,7 +13,6 @@
 // clang-format off
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-#include <hwy/contrib/math/math-inl.h>
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -32,17 +31,60 @@ HWY_INLINE Vector Constant(float value) {
   return hn::Set(Tag(), value);
 }
 
-// Highway's Exp gives 0 for a NaN. Requires: x below 88.
+// Below this exp(x) is not far from the smallest normal float; it is taken for 0.
+constexpr float kExpLimit = -87.33F;
+
+// exp(x) of x <= 0, to 1 ulp. x = k ln 2 + r, |r| <= ln 2 / 2, and exp(r) = 1 + r + r^2 Q(r), Q
+// being the Chebyshev fit of degree 4 of that very function, good to 2^-26 of exp(r). k is rounded
+// by adding 1.5 * 2^23, which leaves k + 127, the exponent of 2^k, in the sum's last bits. Only
+// basic operations: Highway's own Exp, Tanh and Log change their bits from release to release.
 HWY_INLINE Vector Exp(Vector x) {
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(Tag(), x));
+  const hn::RebindToUnsigned<Tag> bits;
+  constexpr float kRound = 12582912.0F + 127.0F;
+  const Vector sum = hn::MulAdd(x, Constant(1.44269504F), Constant(kRound));
+  const Vector k = hn::Sub(sum, Constant(kRound));
+  const Vector scale = hn::BitCast(Tag(), hn::ShiftLeft<23>(hn::BitCast(bits, sum)));
+  Vector r = hn::NegMulAdd(k, Constant(0.6931471824645996F), x);
+  r = hn::MulAdd(k, Constant(1.9046542e-9F), r);
+  const Vector r2 = hn::Mul(r, r);
+  Vector q = hn::MulAdd(Constant(0.0013926184037700295F), r, Constant(0.008363178931176662F));
+  q = hn::MulAdd(q, r, Constant(0.041666556149721146F));
+  q = hn::MulAdd(q, r, Constant(0.16666576266288757F));
+  q = hn::MulAdd(q, r, Constant(0.5F));
+  const Vector y = hn::Mul(hn::Add(hn::MulAdd(q, r2, r), Constant(1.0F)), scale);
+  return hn::IfThenZeroElse(hn::Lt(x, Constant(kExpLimit)), y);
 }
 
-// By exp(-|x|), which cannot overflow.
+// By e = exp(-|x|), which cannot overflow. The quotient is corrected by its remainder and by what
+// 1 + e lost, so that the result rises wherever e moves.
 HWY_INLINE Vector Sigmoid(Vector x) {
-  const Vector e = hn::Exp(Tag(), hn::Neg(hn::Abs(x)));
+  const Vector e = Exp(hn::Neg(hn::Abs(x)));
   const Vector one = Constant(1.0F);
-  const Vector y = hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(Tag())), e, one), hn::Add(one, e));
-  return hn::IfThenElse(hn::IsNaN(x), x, y);
+  const Vector sum = hn::Add(one, e);
+  const Vector lost = hn::Sub(e, hn::Sub(sum, one));
+  const Vector inverse = hn::Div(one, sum);
+  const Vector top = hn::IfThenElse(hn::Lt(x, hn::Zero(Tag())), e, one);
+  const Vector y = hn::Mul(top, inverse);
+  const Vector rest = hn::NegMulAdd(y, lost, hn::NegMulAdd(y, sum, top));
+  return hn::MulAdd(rest, inverse, y);
+}
+
+// Up to here tanh(x) = x + x^3 P(x^2), beyond it (1 - e) / (1 + e), e = exp(-2 |x|). P is the
+// Chebyshev fit of degree 4 of that very function, good to 2^-25 of tanh(x).
+constexpr float kTanhSeam = 0.625F;
+
+HWY_INLINE Vector Tanh(Vector x) {
+  const Vector size = hn::Abs(x);
+  const Vector x2 = hn::Mul(x, x);
+  Vector p = hn::MulAdd(Constant(-0.006096714176237583F), x2, Constant(0.020997179672122F));
+  p = hn::MulAdd(p, x2, Constant(-0.05385090783238411F));
+  p = hn::MulAdd(p, x2, Constant(0.1333276927471161F));
+  p = hn::MulAdd(p, x2, Constant(-0.333333283662796F));
+  const Vector inner = hn::MulAdd(hn::Mul(p, x2), x, x);
+  const Vector one = Constant(1.0F);
+  const Vector e = Exp(hn::Mul(size, Constant(-2.0F)));
+  const Vector outer = hn::CopySign(hn::Div(hn::Sub(one, e), hn::Add(one, e)), x);
+  return hn::IfThenElse(hn::Lt(size, Constant(kTanhSeam)), inner, outer);
 }
 
 // Beyond this exp(-x^2 / 2) is 0 in float.
@@ -54,7 +96,7 @@ HWY_INLINE Vector Bell(Vector x) {
   const Vector half = Constant(-0.5F);
   const Vector square = hn::Mul(x, x);
   const Vector error = hn::MulSub(x, x, square);
-  const Vector e = hn::Exp(Tag(), hn::Mul(square, half));
+  const Vector e = Exp(hn::Mul(square, half));
   return hn::MulAdd(hn::Mul(error, half), e, e);
 }
 
@@ -128,7 +170,7 @@ void ActivateAll(Activation activation, std::int64_t count, const float* x, floa
           count, y, [](Vector v) HWY_ATTR { return Sigmoid(v); }, x);
     case model::v1::ACTIVATION_TANH:
       return Map(
-          count, y, [](Vector v) HWY_ATTR { return hn::Tanh(Tag(), v); }, x);
+          count, y, [](Vector v) HWY_ATTR { return Tanh(v); }, x);
     case model::v1::ACTIVATION_RELU:
       // The second operand is what a NaN gives, so it stays one.
       return Map(

@@ -249,6 +249,10 @@ void Multiply(std::int64_t count, const float* x, const float* factors, float* y
   Active().multiply(count, x, factors, y);
 }
 
+double Log(double x) {
+  return Active().log(x);
+}
+
 double LogisticLoss(std::int64_t rows, const float* logits, const float* labels) {
   return Active().logistic_loss(rows, logits, labels);
 }

@@ -142,6 +142,10 @@ void Softmax(std::int64_t rows, std::int64_t columns, const float* x, float* y);
 /// y = x * factors, element by element; x and y may be the same.
 void Multiply(std::int64_t count, const float* x, const float* factors, float* y);
 
+/// log(x) of x > 0 that is not denormal; -infinity for 0, a NaN for a NaN. libm's differs from
+/// release to release.
+double Log(double x);
+
 /// Sum over the rows, ascending and in double, of max(z, 0) - z t + log(1 + exp(-|z|)): the binary
 /// cross-entropy of logits z [rows] and labels t [rows].
 double LogisticLoss(std::int64_t rows, const float* logits, const float* labels);

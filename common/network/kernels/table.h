@@ -66,6 +66,7 @@ struct Table {
   void (*adam)(const AdamStep&, std::int64_t, const float*, float*, float*, float*);
   void (*rms_prop)(const RmsPropStep&, std::int64_t, const float*, float*, float*);
 
+  double (*log)(double);
   double (*logistic_loss)(std::int64_t, const float*, const float*);
   double (*softmax_loss)(std::int64_t, std::int64_t, const float*, const float*);
 };

@@ -6,6 +6,7 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include "common/model/bundle.h"
 #include "common/resource/name.h"
 #include "common/status/status.h"
 
@@ -79,6 +80,7 @@ absl::StatusOr<v1::ModelVersion> FromRow(const DatabaseRow& row) {
   model::v1::Lineage& lineage = *version.mutable_manifest()->mutable_lineage();
   lineage.set_model_version(version.name());
   lineage.set_bundle_sha256(TextOf(row[3]));
+  model::TellNumerics(version.manifest(), lineage);
   return version;
 }
 

@@ -6,6 +6,7 @@
 
 #include <malloc.h>
 
+#include "common/model/bundle.h"
 #include "common/model/signature.h"
 #include "common/resource/name.h"
 #include "common/status/status.h"
@@ -84,6 +85,7 @@ v1::PredictResponse HeadOf(const VersionRecord& record, const model::v1::BundleM
   *head.mutable_lineage() = manifest.lineage();
   head.mutable_lineage()->set_model_version(VersionName("models", record.model, record.number));
   head.mutable_lineage()->set_bundle_sha256(record.sha256);
+  model::TellNumerics(manifest, *head.mutable_lineage());
   head.set_task(manifest.transforms().task());
   *head.mutable_classes() = manifest.transforms().label().classes();
   return head;

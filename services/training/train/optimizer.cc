@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "common/network/flush_denormals.h"
 #include "common/status/check.h"
 
 namespace millrace::training {
@@ -72,6 +73,7 @@ void Optimizer::Step(std::int64_t step, kernels::Range range, const Arrays& arra
   if (count <= 0) {
     return;
   }
+  const network::FlushDenormals flush;
   const auto first = static_cast<std::size_t>(range.first);
   const float* const gradient = arrays.gradients.data() + first;
   float* const weights = arrays.parameters.data() + first;

@@ -13,6 +13,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include "common/network/network.h"
 #include "common/status/status.h"
 #include "common/storage/sha256.h"
 
@@ -189,6 +190,25 @@ absl::Status CheckIdentity(const v1::CheckpointIdentity& found,
   return InvalidArgument("{} belongs to another spec or dataset of {}", name, expected.run());
 }
 
+// Going on would make weights that no build gives from the beginning.
+absl::Status CheckNumerics(std::int32_t numerics, std::string_view name) {
+  if (numerics > network::kNumerics) {
+    return WithFix(
+        FailedPrecondition(
+            "{} has numerics {}, this build computes up to {}", name, numerics, network::kNumerics),
+        "use a build at least as new as the one that wrote it");
+  }
+  if (numerics != network::kNumerics) {
+    return InvalidArgument(
+        "{} is of an older build, whose numbers differ in their last bits: "
+        "expected numerics {}, found {}",
+        name,
+        network::kNumerics,
+        std::max(numerics, 1));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadFloats(const ReadableFile& file,
                         std::int64_t count,
                         std::int64_t& offset,
@@ -209,6 +229,7 @@ absl::Status ReadFloats(const ReadableFile& file,
 }
 
 void SetPosition(const TrainerState& state, v1::CheckpointHeader& header) {
+  header.set_numerics(network::kNumerics);
   header.set_epoch(state.epoch);
   header.set_step(state.step);
   header.set_examples_done(state.examples_done);
@@ -260,6 +281,7 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(FileSystem& files,
   std::int64_t offset = AlignedUp(kOpeningBytes + header_bytes);
   RETURN_IF_ERROR(CheckSizes(checkpoint.header, file->size() - kDigestBytes - offset, name));
   RETURN_IF_ERROR(CheckIdentity(checkpoint.header.identity(), identity, name));
+  RETURN_IF_ERROR(CheckNumerics(checkpoint.header.numerics(), name));
   TrainerState& state = checkpoint.state;
   TakePosition(checkpoint.header, state);
   const auto& sizes = checkpoint.header.array_sizes();

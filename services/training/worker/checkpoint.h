@@ -66,7 +66,8 @@ class CheckpointFolder {
 
 /// Reads and verifies one file. NOT_FOUND when there is none; DATA_LOSS when it is damaged: too
 /// short, or not what its SHA-256 says; INVALID_ARGUMENT when it is no checkpoint or belongs to
-/// another training than `identity`; FAILED_PRECONDITION when its format is newer.
+/// another training than `identity` or to an older contract of numbers; FAILED_PRECONDITION when
+/// its format or contract is newer.
 absl::StatusOr<Checkpoint> ReadCheckpoint(storage::FileSystem& files,
                                           const std::string& path,
                                           const v1::CheckpointIdentity& identity);

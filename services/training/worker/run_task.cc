@@ -177,6 +177,7 @@ model::Bundle MakeBundle(const v1::WorkerTask& task,
   *manifest.mutable_schema() = dataset.version.schema();
   *manifest.mutable_transforms() = dataset.version.transforms();
   *manifest.mutable_training() = task.spec();
+  manifest.set_numerics(network::kNumerics);
   const std::vector<model::v1::Tensor> tensors = bound.network.Tensors();
   manifest.mutable_tensors()->Add(tensors.begin(), tensors.end());
   *manifest.mutable_train_statistics() = std::move(dataset.train_statistics);

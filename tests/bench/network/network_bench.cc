@@ -276,6 +276,54 @@ void GradientArguments(benchmark::internal::Benchmark* bench) {
       ->ArgsProduct({{128}, {256}, {512}, {0, 1}});
 }
 
+// What a network computes beside its products, over `elements` numbers.
+template <class Function>
+void Elementwise(benchmark::State& state, Function function) {
+  UseLevel(state);
+  const std::int64_t elements = state.range(0);
+  const Floats x = Random(elements);
+  const Floats labels(x.size());
+  Floats y(x.size());
+  for (auto _ : state) {
+    function(elements, x.data(), labels.data(), y.data());
+    benchmark::ClobberMemory();
+  }
+  state.counters["elements"] = benchmark::Counter(
+      static_cast<double>(state.iterations() * elements), benchmark::Counter::kIsRate);
+  kernels::ForceLevel(0);
+}
+
+template <model::v1::Activation kActivation>
+void ActivateElements(std::int64_t count, const float* x, const float* /*labels*/, float* y) {
+  kernels::Activate(kActivation, count, x, y);
+}
+
+void SoftmaxTens(std::int64_t count, const float* x, const float* /*labels*/, float* y) {
+  kernels::Softmax(count / 10, 10, x, y);
+}
+
+void LogisticLosses(std::int64_t count, const float* x, const float* labels, float* /*y*/) {
+  benchmark::DoNotOptimize(kernels::LogisticLoss(count, x, labels));
+}
+
+void SoftmaxLosses(std::int64_t count, const float* x, const float* labels, float* /*y*/) {
+  benchmark::DoNotOptimize(kernels::SoftmaxLoss(count / 10, 10, x, labels));
+}
+
+void ElementArguments(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"elements", "avx2"})->ArgsProduct({{1280}, {0, 1}});
+}
+
+BENCHMARK_CAPTURE(Elementwise, sigmoid, &ActivateElements<ACTIVATION_SIGMOID>)
+    ->Apply(ElementArguments);
+BENCHMARK_CAPTURE(Elementwise, tanh, &ActivateElements<model::v1::ACTIVATION_TANH>)
+    ->Apply(ElementArguments);
+BENCHMARK_CAPTURE(Elementwise, gelu, &ActivateElements<model::v1::ACTIVATION_GELU>)
+    ->Apply(ElementArguments);
+BENCHMARK_CAPTURE(Elementwise, softmax, &SoftmaxTens)->Apply(ElementArguments);
+BENCHMARK_CAPTURE(Elementwise, logistic_loss, &LogisticLosses)->Apply(ElementArguments);
+BENCHMARK_CAPTURE(Elementwise, softmax_loss, &SoftmaxLosses)->Apply(ElementArguments);
+
 // Eigen as this repository builds it: no -march, so SSE2; it is the peer that the same compiler
 // flags give, not the fastest Eigen.
 void EigenProduct(benchmark::State& state) {

@@ -147,6 +147,31 @@ TEST(BundleTest, RefusesANewerFormatAndSaysWhatToDo) {
   EXPECT_THAT(Fix(ReadBundle(bytes).status()), HasSubstr("at least as new"));
 }
 
+TEST(BundleTest, ReadsAnOlderContractOfNumbersAndSaysSo) {
+  const auto bundle = ReadBundle(Forge([](Bundle& b) {
+    b.manifest.mutable_lineage()->set_weights_sha256(
+        ReadBundle(SmallBytes())->manifest.lineage().weights_sha256());
+  }));
+  ASSERT_TRUE(bundle.ok()) << bundle.status();
+  v1::Lineage lineage;
+
+  TellNumerics(bundle->manifest, lineage);
+
+  EXPECT_EQ(lineage.numerics(), 1);
+  EXPECT_EQ(lineage.served_numerics(), 2);
+}
+
+TEST(BundleTest, RefusesANewerContractOfNumbersAndSaysWhatToDo) {
+  const std::string bytes = Forge([](Bundle& b) { b.manifest.set_numerics(3); });
+  ExpectError(bytes,
+              absl::StatusCode::kFailedPrecondition,
+              "the bundle has numerics 3, this build computes up to 2");
+  EXPECT_THAT(Fix(ReadBundle(bytes).status()), HasSubstr("at least as new"));
+  ExpectError(Forge([](Bundle& b) { b.manifest.set_numerics(-1); }),
+              absl::StatusCode::kInvalidArgument,
+              "numerics -1");
+}
+
 TEST(BundleTest, RefusesBytesAfterTheWeights) {
   ExpectError(SmallBytes() + "x", absl::StatusCode::kInvalidArgument, "1 bytes after its weights");
 }

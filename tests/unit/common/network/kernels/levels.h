@@ -41,6 +41,15 @@ void AtEachLevel(Body body) {
   ForceLevel(0);
 }
 
+/// What the machine lets a test compare: "compared AVX2 with AVX3", or that there is one level
+/// only.
+inline std::string ComparedLevels() {
+  std::string names;
+  AtEachLevel([&names] { names += (names.empty() ? "" : " with ") + std::string(LevelName()); });
+  return AvailableLevels().size() > 1 ? "compared " + names
+                                      : "one level only: " + names + "; nothing compared";
+}
+
 /// Calls `compute` at each level and expects the same bits of all.
 template <class Compute>
 void ExpectSameAtEachLevel(Compute compute) {

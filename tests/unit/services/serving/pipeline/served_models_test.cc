@@ -2,7 +2,10 @@
 
 #include <array>
 #include <atomic>
+#include <fstream>
 #include <map>
+#include <sstream>
+#include <string>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -123,6 +126,50 @@ TEST_F(ServedModelsTest, TheHeadOfAnAnswerSaysWhereItComesFrom) {
             models_->Get("models/m")->manifest().lineage().bundle_sha256());
   EXPECT_EQ(head.task(), schema::v1::TASK_BINARY);
   EXPECT_THAT(head.classes(), ElementsAre("no", "yes"));
+}
+
+// tests/data/numerics_1: a bundle of the contract of numbers before this one, and what the build
+// that wrote it answered.
+TEST_F(ServedModelsTest, ABundleOfTheContractBeforeIsServedWithinAMillionthAndLineageSaysSo) {
+  const std::string folder = MILLRACE_SOURCE_DIR "/tests/data/numerics_1/";
+  std::ostringstream bundle;
+  bundle << std::ifstream(folder + "iris.bundle", std::ios::binary).rdbuf();
+  const auto added = models_->Add("iris", bundle.str());
+  ASSERT_TRUE(added.ok()) << added.status();
+  EXPECT_EQ(added->manifest().lineage().numerics(), 1);
+  EXPECT_EQ(added->manifest().lineage().served_numerics(), 2);
+  const auto version = models_->Find("models/iris");
+  ASSERT_TRUE(version.ok()) << version.status();
+  EXPECT_EQ((*version)->head().lineage().numerics(), 1);
+  EXPECT_EQ((*version)->head().lineage().served_numerics(), 2);
+
+  google::protobuf::RepeatedPtrField<std::string> columns;
+  for (const char* name :
+       {"sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"}) {
+    columns.Add(name);
+  }
+  std::ifstream answers(folder + "answers.txt");
+  int rows = 0;
+  for (std::string line; std::getline(answers, line); ++rows) {
+    std::istringstream numbers(line);
+    google::protobuf::RepeatedPtrField<schema::v1::Row> row;
+    row.Add();
+    for (int i = 0; i < 4; ++i) {
+      double number = 0;
+      numbers >> number;
+      row[0].add_values()->set_number(number);
+    }
+    google::protobuf::RepeatedPtrField<v1::Prediction> predictions;
+    const absl::Status status = (*version)->predictor().Predict(columns, row, predictions);
+    ASSERT_TRUE(status.ok()) << status;
+    for (const float probability : predictions[0].probabilities()) {
+      double before = 0;
+      numbers >> before;
+      EXPECT_NEAR(probability, before, 1e-6) << line;
+    }
+    EXPECT_TRUE(numbers) << line;
+  }
+  EXPECT_EQ(rows, 9);
 }
 
 TEST_F(ServedModelsTest, NamesThatLeadNowhereSaySo) {

@@ -1,12 +1,18 @@
 #include "services/training/train/optimizer.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
+#include <fstream>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <immintrin.h>
 
 #include "common/clock/random.h"
 #include "services/training/train/spec.h"
@@ -173,6 +179,55 @@ TEST(OptimizerTest, PartsOfTheRangeGiveTheBitsOfTheWhole) {
 
   EXPECT_EQ(whole, parts);
   EXPECT_EQ(whole_slots, parts_slots);
+}
+
+std::string ProcessorName() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) {
+      return line.substr(line.find(':') + 2);
+    }
+  }
+  return "unknown";
+}
+
+// The fastest of many steps over slots that begin at `moment`, in seconds.
+double FastestStep(const Optimizer& optimizer, float moment) {
+  constexpr std::int64_t kParameters = 1 << 14;
+  const std::vector<float> gradients(kParameters);
+  std::vector<float> weights(kParameters, 1.0F);
+  std::vector<float> slots(2 * kParameters);
+  double fastest = 1;
+  for (int round = 0; round < 300; ++round) {
+    std::fill(slots.begin(), slots.end(), moment);
+    const auto start = std::chrono::steady_clock::now();
+    optimizer.Step(1, {.first = 0, .last = kParameters}, {gradients, slots, weights});
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    fastest = std::min(fastest, passed.count());
+  }
+  return fastest;
+}
+
+TEST(OptimizerTest, MomentsThatHaveFadedToDenormalsCostNoMoreThanOthers) {
+  model::v1::Optimizer rule;
+  rule.mutable_adam();
+  const Optimizer optimizer(Complete(rule));
+  const double ratio = FastestStep(optimizer, 0x1p-140F) / FastestStep(optimizer, 0x1p-40F);
+  std::printf("denormal moments take %.2f of a step on %s\n", ratio, ProcessorName().c_str());
+  EXPECT_LE(ratio, 1.3);
+}
+
+TEST(OptimizerTest, DenormalMomentsAreZeroAndTheModeIsGoneAfterTheStep) {
+  model::v1::Optimizer rule;
+  rule.mutable_adam();
+  const std::vector<float> gradients(1);
+  std::vector<float> weights(1, 0.0F);
+  std::vector<float> slots = {0x1p-140F, 0.0F};
+
+  Optimizer(Complete(rule)).Step(1, {.first = 0, .last = 1}, {gradients, slots, weights});
+
+  EXPECT_EQ(slots[0], 0.0F);
+  EXPECT_EQ(_mm_getcsr() & 0x8040U, 0U);
 }
 
 }  // namespace

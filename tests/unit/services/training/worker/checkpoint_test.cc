@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iterator>
 #include <limits>
@@ -66,6 +67,25 @@ class CheckpointTest : public testing::Test {
     return ReadCheckpoint(storage::PosixFileSystem(), newest_, Header().identity());
   }
 
+  // Changes what the newest says of its numbers.
+  void WriteNumerics(std::int32_t numerics) {
+    std::string bytes = ReadAll(newest_);
+    std::uint32_t length = 0;
+    std::memcpy(&length, bytes.data() + 12, sizeof length);
+    v1::CheckpointHeader header;
+    ASSERT_TRUE(header.ParseFromString(bytes.substr(16, length)));
+    header.set_numerics(numerics);
+    const std::string arrays = bytes.substr((std::size_t{length} + 16 + 63) / 64 * 64);
+    const std::string changed = header.SerializeAsString();
+    length = static_cast<std::uint32_t>(changed.size());
+    std::memcpy(bytes.data() + 12, &length, sizeof length);
+    bytes = bytes.substr(0, 16) + changed;
+    bytes.resize((bytes.size() + 63) / 64 * 64);
+    bytes += arrays.substr(0, arrays.size() - 32);
+    bytes += storage::Sha256Of(bytes);
+    std::ofstream(newest_, std::ios::binary | std::ios::trunc) << bytes;
+  }
+
   // The step of the checkpoint that is found; 0: none is.
   std::int64_t FoundStep() {
     const auto found = checkpoints_.Find(Header().identity(), 4);
@@ -100,6 +120,33 @@ TEST_F(CheckpointTest, EveryBitOfAStateComesBack) {
   EXPECT_EQ(state.best_weights, expected.best_weights);
   EXPECT_THAT(checkpoint->header.builds(), ElementsAre("0.2.0+ab"));
   EXPECT_EQ(checkpoint->header.kernel_level(), "AVX2");
+}
+
+TEST_F(CheckpointTest, OneOfAnOlderContractOfNumbersIsPassedOverWithANote) {
+  for (const std::int32_t numerics : {0, 1}) {
+    Write(340);
+    WriteNumerics(numerics);
+
+    const auto found = checkpoints_.Find(Header().identity(), 4);
+
+    ASSERT_TRUE(found.ok()) << found.status();
+    EXPECT_FALSE(found->checkpoint.has_value());
+    ASSERT_FALSE(found->notes.empty());
+    EXPECT_THAT(found->notes[0], HasSubstr("expected numerics 2, found 1"));
+    std::filesystem::remove(newest_);
+    std::filesystem::remove(previous_);
+  }
+}
+
+TEST_F(CheckpointTest, OneOfANewerContractOfNumbersIsNotThrownAway) {
+  Write(340);
+  WriteNumerics(3);
+
+  const auto found = checkpoints_.Find(Header().identity(), 4);
+
+  EXPECT_EQ(found.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(Message(found.status())),
+              HasSubstr("numerics 3, this build computes up to 2"));
 }
 
 TEST_F(CheckpointTest, AStateWithoutSlotsOrABestEpochComesBackToo) {

@@ -12,6 +12,8 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include "common/model/bundle.h"
+#include "common/network/network.h"
 #include "common/rpc/server.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
@@ -150,6 +152,9 @@ class RunTaskTest : public testing::Test {
     // The same bytes: publishing them once more makes no second version.
     EXPECT_EQ(Bundle(), expected.bundle);
     EXPECT_TRUE(OpenTrained(storage::PosixFileSystem(), folder_.path()).ok());
+    const auto bundle = model::ReadBundle(expected.bundle);
+    ASSERT_TRUE(bundle.ok()) << bundle.status();
+    EXPECT_EQ(bundle->manifest.numerics(), network::kNumerics);
   }
 
   [[nodiscard]] std::string Bundle() const { return ReadAll(folder_.path() + "/bundle"); }
