@@ -3,6 +3,9 @@
 # skip, have and within; what is made here, its clean_up removes.
 
 : "${root:?}" "${scratch:?}" "${project:?}" "${image:?}" "${programs?}"    # set by the caller
+# shellcheck source=tests/support/debian.sh
+. "$root/tests/support/debian.sh"
+
 base=debian:bookworm-slim
 engine=                       # the process of our own engine, when there is one
 bridge=                       # its network, when the firewall had to be told about it
@@ -83,40 +86,15 @@ remove_images() {
 
 # --- the image ---------------------------------------------------------------------------------
 
-# The archive that this machine's apt uses, if it needs no certificates: the base image has none.
-mirror() {
-  # shellcheck disable=SC2016  # apt-get expands it
-  { apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Component: main' || true; } \
-    2>/dev/null | awk '/^http:/ && !found++'
-}
-
-# Packs a base system into the file $1.
-bootstrap() {
-  local from
-  from=$(mirror)
-  say "making $base"
-  debootstrap --variant=minbase bookworm "$scratch/base" ${from:+"$from"} >"$scratch/base.log" 2>&1 ||
-    fail "debootstrap: $(tail -n 1 "$scratch/base.log")"
-  rm -rf "$scratch"/base/var/cache/apt/archives/*.deb
-  tar -C "$scratch/base" -cf "$1" .
-  rm -rf "$scratch/base"
-}
-
-# Debian's own archive makes the base image; the packed result is kept for the next time, where
-# there is a place for it.
+# Debian's own archive makes the base image.
 make_base() {
   docker image inspect "$base" >/dev/null 2>&1 && return
   if [[ $(id -u) != 0 ]] || ! have debootstrap; then
     docker pull --quiet "$base" || fail "$base is missing; only root can make it with debootstrap"
     return
   fi
-  local kept=${XDG_CACHE_HOME:-${HOME:-$scratch}/.cache}/millrace/bookworm-minbase.tar
-  mkdir -p "$(dirname "$kept")" 2>/dev/null || kept=$scratch/bookworm-minbase.tar
-  if [[ ! -s $kept ]]; then
-    bootstrap "$kept.$$"
-    mv "$kept.$$" "$kept"
-  fi
-  docker import "$kept" "$base" >/dev/null
+  make_debian bookworm
+  docker import "$debian" "$base" >/dev/null
   imported=yes
 }
 
