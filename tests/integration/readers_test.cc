@@ -36,7 +36,7 @@ std::string Table() {
       state = state * 6364136223846793005U + 1442695040888963407U;
       text += fmt::format("{}.{},", state >> 50U, (state >> 30U) % 100'000);
     }
-    text += state % 2 == 0 ? "p\n" : "q\n";
+    text += (state >> 40U) % 2 == 0 ? "p\n" : "q\n";
   }
   return text;
 }
