@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "common/status/check.h"
-#include "common/status/place.h"
 #include "common/status/status.h"
 #include "common/storage/durable_file.h"
 #include "common/storage/posix_error.h"
@@ -162,7 +161,7 @@ class RealFileSystem final : public FileSystem {
 
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
       close(descriptor);
-      return WithPlace(Unavailable("cannot open {}: not a regular file", path), path);
+      return Unavailable("cannot open {}: not a regular file", path);
     }
     return std::make_unique<PosixReadableFile>(descriptor, status.st_size, path);
   }
@@ -179,11 +178,10 @@ class RealFileSystem final : public FileSystem {
     struct stat status {};
 
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-      return WithPlace(Unavailable("cannot open {}: not a regular file", path), path);
+      return Unavailable("cannot open {}: not a regular file", path);
     }
     if (status.st_size < size) {
-      return WithPlace(
-          DataLoss("{} has {} bytes, expected at least {}", path, status.st_size, size), path);
+      return DataLoss("{} has {} bytes, expected at least {}", path, status.st_size, size);
     }
     if (Retry([&] { return ftruncate(descriptor, size); }) != 0) {
       return PosixError("cut", path, errno);

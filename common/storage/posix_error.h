@@ -6,7 +6,6 @@
 #include <string_view>
 #include <system_error>
 
-#include "common/status/place.h"
 #include "common/status/status.h"
 
 namespace millrace::storage {
@@ -17,25 +16,25 @@ inline constexpr std::string_view kDiskFullFix =
     "what is no longer needed";
 
 /// The error `code` of `action` on `path`: "cannot write /data/a: No space left on device". Callers
-/// are not told the path (WithPlace()).
+/// are not told the path (common/status/hidden_folder.h).
 inline absl::Status PosixError(std::string_view action, std::string_view path, int code) {
   const std::string text =
       fmt::format("cannot {} {}: {}", action, path, std::generic_category().message(code));
   switch (code) {
     case ENOENT:
-      return WithPlace(absl::NotFoundError(text), path);
+      return absl::NotFoundError(text);
     case EEXIST:
-      return WithPlace(absl::AlreadyExistsError(text), path);
+      return absl::AlreadyExistsError(text);
     case ENOSPC:
     case EDQUOT:
-      return WithPlace(WithFix(absl::ResourceExhaustedError(text), kDiskFullFix), path);
+      return WithFix(absl::ResourceExhaustedError(text), kDiskFullFix);
     case EFBIG:
     case EMFILE:
     case ENFILE:
     case ENOMEM:
-      return WithPlace(absl::ResourceExhaustedError(text), path);
+      return absl::ResourceExhaustedError(text);
     default:
-      return WithPlace(absl::UnavailableError(text), path);
+      return absl::UnavailableError(text);
   }
 }
 

@@ -8,7 +8,6 @@
 #include "common/rpc/access.h"
 #include "common/rpc/caught.h"
 #include "common/status/grpc_status.h"
-#include "common/status/place.h"
 #include "common/status/status.h"
 #include "common/status/unprintable.h"
 #include "common/telemetry/log.h"
@@ -226,9 +225,6 @@ absl::StatusOr<v1::DatasetVersion> ImportCall::Import() {
 }
 
 void ImportCall::End(const absl::Status& status) {
-  if (const std::string place = Place(status); !place.empty()) {
-    log::Warning("import_failed", {{"path", place}, {"reason", std::string(Message(status))}});
-  }
   if (upload_ != nullptr) {
     upload_->Answer(status);
   }

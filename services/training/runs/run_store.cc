@@ -277,7 +277,7 @@ absl::Status RunStore::Append(const std::string& name, std::vector<RunEvent> eve
 
 absl::StatusOr<std::int64_t> RunStore::Delete(const std::string& name) {
   std::int64_t number = 0;
-  const absl::Status deleted = database_->Transact([&]() -> absl::Status {
+  const absl::Status deleted = database_->TransactToRemove([&]() -> absl::Status {
     ASSIGN_OR_RETURN(const Row row, FindAtRest(name));
     number = row.number;
     RETURN_IF_ERROR(database_->Query("DELETE FROM events WHERE run = ?", {row.number}).status());

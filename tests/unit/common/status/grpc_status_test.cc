@@ -6,7 +6,6 @@
 
 #include <gtest/gtest.h>
 
-#include "common/status/place.h"
 #include "common/status/status.h"
 #include "google/rpc/status.pb.h"
 
@@ -71,19 +70,6 @@ TEST(GrpcStatusTest, ACutNeverSplitsACharacter) {
     EXPECT_EQ(cut.size(), static_cast<std::size_t>(lead) + 3 * euros + 3) << lead;
     EXPECT_TRUE(cut.ends_with("\u20ac...")) << lead;
   }
-}
-
-TEST(GrpcStatusTest, APlaceOnTheDiskIsForLogsAndNotForCallers) {
-  const std::string path = "/var/lib/millrace/data/uploads/upload-0123456789abcdef.upload";
-  const absl::Status met = WithPlace(ResourceExhausted("cannot write {}: no space", path), path);
-
-  const absl::Status logged = Annotate(met, "importing");
-  const grpc::Status sent = ToGrpcStatus(logged);
-
-  EXPECT_EQ(Message(logged), "importing: cannot write " + path + ": no space");
-  EXPECT_EQ(Place(logged), path);
-  EXPECT_EQ(sent.error_message(), "importing: cannot write a file of the service: no space");
-  EXPECT_EQ(sent.error_details().find("millrace/data"), std::string::npos);
 }
 
 TEST(GrpcStatusTest, DetailsThatAreNotOursAreIgnored) {
