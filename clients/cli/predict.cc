@@ -196,7 +196,9 @@ void AddPredict(CLI::App& app, Action& chosen) {
   const auto words = std::make_shared<PredictWords>();
   CLI::App* const verb = app.add_subcommand("predict", "ask a model about raw rows");
   verb->add_option("MODEL", words->model, "NAME or NAME@VERSION")->required();
-  verb->add_option("FEATURE=VALUE", words->values, "one row; features not named count as missing");
+  // Debian 13's CLI11 takes no '=' in a name.
+  verb->add_option("CELLS", words->values, "one row; features not named count as missing")
+      ->option_text("FEATURE=VALUE ...");
   verb->add_option(
       "--in", words->file, "rows of a CSV or JSON file, sent as they are; - for stdin");
   verb->add_option("--in-format",

@@ -278,8 +278,10 @@ void AddSet(CLI::App& noun, Action& chosen) {
   const auto words = std::make_shared<SetWords>();
   CLI::App* const verb = noun.add_subcommand("set", "say which versions get which share");
   verb->add_option("MODEL", words->model, "the model's name")->required();
+  // Debian 13's CLI11 takes no '=' in a name.
   verb->add_option(
-      "VERSION=PERCENT", words->shares, "the whole route, for example 2=90 3=10; 3 alone gets all");
+          "SHARES", words->shares, "the whole route, for example 2=90 3=10; 3 alone gets all")
+      ->option_text("VERSION=PERCENT ...");
   verb->add_option(
       "--canary",
       words->canary,

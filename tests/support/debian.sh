@@ -4,6 +4,9 @@
 
 : "${scratch:?}"    # set by the caller
 debian=             # the archive that make_debian has made or found
+system=$scratch/system
+isolation=()        # flags of unshare for inside, beside those that it always has
+kept=               # a folder of this machine that inside has as root's .cache, when there is one
 
 # The archive of this machine's apt, if it needs no certificates: the smallest root has none.
 mirror() {
@@ -28,4 +31,27 @@ make_debian() {
   tar -C "$made" -cf "$debian.$$" .
   mv "$debian.$$" "$debian"
   rm -rf "$made"
+}
+
+# unpack_debian RELEASE: into the folder system, for inside.
+unpack_debian() {
+  make_debian "$1"
+  mkdir -p "$system/root/.cache"
+  tar -C "$system" -xf "$debian"
+  cp /etc/resolv.conf "$system/etc/resolv.conf"
+}
+
+# inside COMMAND...: in the folder system, as root, without this machine's variables. All that it starts
+# ends with it, and what it mounts is seen by it alone.
+inside() {
+  # shellcheck disable=SC2016  # the inner shells expand it
+  unshare --mount --pid --fork --kill-child "${isolation[@]}" \
+    sh -ec '[ -z "$1" ] || mount --bind "$1" "$2/root/.cache"; shift; exec chroot "$@"' sh \
+    "$kept" "$system" \
+    env --ignore-environment PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+    DEBIAN_FRONTEND=noninteractive ${http_proxy:+http_proxy="$http_proxy"} \
+    sh -ec 'mount -t proc proc /proc
+            mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts
+            mount -t tmpfs tmpfs /dev/shm
+            exec "$@"' sh "$@"
 }

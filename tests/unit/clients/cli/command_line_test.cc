@@ -6,6 +6,7 @@
 #include <sstream>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -186,6 +187,17 @@ TEST(CommandLineTest, TheReferenceIsTheProgramsOwnHelp) {
     return;
   }
   EXPECT_EQ(text.substr(heading), Reference());
+}
+
+// Newer CLI11 (Debian 13) ends the program at its start for a name with another character.
+TEST(CommandLineTest, EveryReleaseOfCli11TakesThePositionalNames) {
+  for (const HelpPage& page : HelpPages()) {
+    const std::size_t start = page.text.find("Usage: ");
+    ASSERT_NE(start, std::string::npos) << page.command;
+    const std::string usage = page.text.substr(start, page.text.find('\n', start) - start);
+    const std::string names = usage.substr(std::string_view("Usage:").size());
+    EXPECT_EQ(names.find_first_of("=:{!"), std::string::npos) << usage;
+  }
 }
 
 using InterruptedCommandTest = CommandTest;
