@@ -196,6 +196,8 @@ class ServedModels {
   [[nodiscard]] std::shared_ptr<const Model> ModelOf(std::string_view id) const;
   [[nodiscard]] Slot LoadFrom(const VersionRecord& record) const;
 
+  static absl::Status NoSuchModel(std::string_view id);
+
   // The version `number`, or what the route chooses for 0.
   static Slot Choose(const Model& model, std::int32_t number);
   static std::int32_t ColdShare(const Model& model);

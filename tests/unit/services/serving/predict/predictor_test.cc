@@ -1,11 +1,18 @@
 #include "services/serving/predict/predictor.h"
 
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "common/status/status.h"
 #include "services/serving/load/loaded_model.h"
@@ -271,6 +278,191 @@ TEST_F(RegressionPredictorTest, GivesAValueAndNothingElse) {
   EXPECT_EQ(prediction.label(), "");
   EXPECT_EQ(prediction.probabilities_size(), 0);
   EXPECT_NE(prediction.value(), 0);
+}
+
+// A model of `columns` categories c0, c1 ... of 1,000 values v0, v1 ... each, missing means v0.
+LoadedModel WideModel(int columns) {
+  model::Bundle bundle = SmallBundle();
+  auto& transforms = *bundle.manifest.mutable_transforms();
+  transforms.clear_features();
+  auto& schema = *bundle.manifest.mutable_schema();
+  schema.clear_columns();
+  for (int c = 0; c < columns; ++c) {
+    AddColumn(fmt::format("c{}", c),
+              schema::v1::COLUMN_TYPE_CATEGORY,
+              schema::v1::COLUMN_ROLE_FEATURE,
+              schema);
+    auto& feature = *transforms.add_features();
+    *feature.mutable_column() = schema.columns(c);
+    feature.set_category("v0");
+    for (int value = 0; value < 1'000; ++value) {
+      feature.mutable_one_hot()->add_categories(fmt::format("v{}", value));
+    }
+  }
+  const std::int64_t inputs = std::int64_t{columns} * 1'000;
+  transforms.set_input_count(static_cast<std::int32_t>(inputs));
+  const auto network = network::Network::Create(bundle.manifest.training().network(), inputs);
+  CHECK(network.ok());
+  bundle.manifest.clear_tensors();
+  for (const model::v1::Tensor& tensor : network->Tensors()) {
+    *bundle.manifest.add_tensors() = tensor;
+  }
+  bundle.weights.clear();
+  for (std::int64_t i = 0; i < network->parameter_count(); ++i) {
+    bundle.weights.push_back(static_cast<float>((i * 7) % 11) / 800 - 0.005F);
+  }
+  const auto bytes = model::WriteBundle(bundle);
+  CHECK(bytes.ok());
+  auto model = LoadModel(*bytes);
+  CHECK(model.ok());
+  return *std::move(model);
+}
+
+Predictor PredictorOf(const LoadedModel& model, std::int64_t buffer_bytes_max) {
+  return {model.manifest.schema(), model.transformer, model.plan, model.loss, buffer_bytes_max};
+}
+
+Columns FirstColumn() {
+  Columns columns;
+  *columns.Add() = "c0";
+  return columns;
+}
+
+void AddRow(int value, Rows& rows) {
+  rows.Add()->add_values()->set_text(fmt::format("v{}", value % 1'000));
+}
+
+Predictions PredictRows(const Predictor& predictor, int count) {
+  Rows rows;
+  for (int row = 0; row < count; ++row) {
+    AddRow(row * 37, rows);
+  }
+  Predictions predictions;
+  EXPECT_TRUE(predictor.Predict(FirstColumn(), rows, predictions).ok());
+  return predictions;
+}
+
+TEST(PredictorBlocksTest, BlocksOfAnySizeGiveTheSameBits) {
+  const LoadedModel model = WideModel(2);
+  const Predictor whole = PredictorOf(model, Predictor::kBufferBytesMax);
+  const Predictions expected = PredictRows(whole, 300);
+  ASSERT_GT(whole.block_rows(), 300) << "one block";
+
+  for (const std::int64_t bytes : {9'000, 60'000, 1'000'000}) {
+    const Predictor blocks = PredictorOf(model, bytes);
+    EXPECT_LT(blocks.block_rows(), 300);
+    const Predictions predictions = PredictRows(blocks, 300);
+    ASSERT_EQ(predictions.size(), 300);
+    for (int row = 0; row < 300; ++row) {
+      ASSERT_EQ(predictions[row].SerializeAsString(), expected[row].SerializeAsString()) << row;
+    }
+  }
+}
+
+TEST(PredictorBlocksTest, TransformedRowsGetTheSameBitsInBlocks) {
+  const LoadedModel model = WideModel(1);
+  std::vector<float> x(50 * 1'000);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = static_cast<float>(i % 13) / 8;
+  }
+  std::vector<float> whole(100);
+  std::vector<float> blocks(100);
+
+  ASSERT_TRUE(PredictorOf(model, Predictor::kBufferBytesMax).Infer(50, x, whole).ok());
+  ASSERT_TRUE(PredictorOf(model, 13'000).Infer(50, x, blocks).ok());
+
+  EXPECT_EQ(whole, blocks);
+}
+
+TEST(PredictorBlocksTest, AnErrorInALaterBlockNamesTheRowOfTheRequest) {
+  const LoadedModel model = WideModel(1);
+  const Predictor predictor = PredictorOf(model, 13'000);
+  Rows rows;
+  for (int row = 0; row < 8; ++row) {
+    AddRow(row, rows);
+  }
+  rows[7].add_values()->set_text("too many");
+  Predictions predictions;
+
+  const absl::Status status = predictor.Predict(FirstColumn(), rows, predictions);
+
+  EXPECT_THAT(std::string(Message(status)), HasSubstr("rows[7]"));
+}
+
+TEST(PredictorBlocksTest, ARowThatDoesNotFitIsRefusedWithItsBytes) {
+  const LoadedModel model = WideModel(1);
+  Rows rows;
+  AddRow(1, rows);
+  Predictions predictions;
+  const std::vector<float> x(1'000);
+  std::vector<float> answers(2);
+  const Predictor predictor = PredictorOf(model, 3'000);
+
+  for (const absl::Status& status :
+       {predictor.Predict(FirstColumn(), rows, predictions), predictor.Infer(1, x, answers)}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+    EXPECT_THAT(std::string(Message(status)), HasSubstr("3000 bytes"));
+    EXPECT_THAT(Fix(status), HasSubstr("limits.compute_bytes_max"));
+  }
+}
+
+// 1,000 inputs, 5 units twice, 1 output and 2 answers.
+TEST(PredictorBlocksTest, TheLimitHoldsToTheByte) {
+  const LoadedModel model = WideModel(1);
+  Rows rows;
+  AddRow(1, rows);
+  Predictions predictions;
+  constexpr std::int64_t kRowBytes = 1'013 * 4;
+
+  EXPECT_FALSE(PredictorOf(model, kRowBytes - 1).Predict(FirstColumn(), rows, predictions).ok());
+  EXPECT_TRUE(PredictorOf(model, kRowBytes).Predict(FirstColumn(), rows, predictions).ok());
+  EXPECT_EQ(PredictorOf(model, 2 * kRowBytes - 1).block_rows(), 1);
+  EXPECT_EQ(PredictorOf(model, 2 * kRowBytes).block_rows(), 2);
+}
+
+std::int64_t AddressBytes() {
+  std::int64_t pages = 0;
+  if (std::FILE* const file = std::fopen("/proc/self/statm", "r"); file != nullptr) {
+    long long first = 0;
+    pages = std::fscanf(file, "%lld", &first) == 1 ? first : 0;
+    std::fclose(file);
+  }
+  return pages * 4'096;
+}
+
+// Answers of `rows` rows in `room` bytes more than the process has; 0 when they are right.
+int PredictIn(const Predictor& predictor, int rows, std::int64_t room) {
+  const std::string alone = PredictRows(predictor, 1)[0].SerializeAsString();
+  const auto most = static_cast<rlim_t>(AddressBytes() + room);
+  const rlimit low{.rlim_cur = most, .rlim_max = most};
+  setrlimit(RLIMIT_AS, &low);
+  const Predictions predictions = PredictRows(predictor, rows);
+  const bool right = predictions.size() == rows && predictions[0].SerializeAsString() == alone &&
+                     predictions[rows - 1].probabilities_size() == 2;
+  return right ? 0 : 1;
+}
+
+// A limit that was lowered stays low, so a child process predicts.
+TEST(PredictorBlocksTest, AWideModelAnswersManyRowsInLittleMemory) {
+  const LoadedModel model = WideModel(200);
+  const Predictor predictor = PredictorOf(model, Predictor::kBufferBytesMax);
+  for (const int rows : {512, 4'096}) {  // 400 MiB and 3 GiB at once
+    EXPECT_EXIT(std::_Exit(PredictIn(predictor, rows, std::int64_t{256} << 20)),
+                testing::ExitedWithCode(0),
+                "");
+  }
+}
+
+// Memory that a large prediction took is there for others: the thread keeps little of it.
+TEST(PredictorBlocksTest, BuffersAreGivenBack) {
+  const LoadedModel model = WideModel(200);
+  const Predictor predictor = PredictorOf(model, Predictor::kBufferBytesMax);
+  PredictRows(predictor, 1);
+  const std::int64_t before = AddressBytes();
+
+  PredictRows(predictor, 512);
+
+  EXPECT_LT(AddressBytes() - before, std::int64_t{16} << 20);
 }
 
 }  // namespace
