@@ -53,7 +53,7 @@ Optimizer::Optimizer(const model::v1::Optimizer& rule) {
       break;
     case model::v1::Optimizer::kRmsprop:
       rule_ = kernels::RmsPropStep{.learning_rate = ToFloat(rule.rmsprop().learning_rate()),
-                                   .rho = ToFloat(rule.rmsprop().rho()),
+                                   .rho = rule.rmsprop().rho(),
                                    .epsilon = ToFloat(rule.rmsprop().epsilon())};
       break;
     case model::v1::Optimizer::KIND_NOT_SET:
@@ -86,8 +86,8 @@ void Optimizer::Step(std::int64_t step, kernels::Range range, const Arrays& arra
     const double alpha = adam->learning_rate * std::sqrt(1 - Power(adam->beta_2, step)) /
                          (1 - Power(adam->beta_1, step));
     kernels::Adam({.alpha = ToFloat(alpha),
-                   .beta_1 = ToFloat(adam->beta_1),
-                   .beta_2 = ToFloat(adam->beta_2),
+                   .beta_1 = adam->beta_1,
+                   .beta_2 = adam->beta_2,
                    .epsilon = ToFloat(adam->epsilon),
                    .decay = ToFloat(adam->learning_rate * adam->weight_decay)},
                   count,

@@ -391,7 +391,7 @@ constexpr FixedTraining kTrainings[] = {
                   layers { dense { units: 96 activation: ACTIVATION_TANH } }
                   layers { dense { units: 5 activation: ACTIVATION_SOFTMAX } } }
         optimizer { rmsprop { learning_rate: 0.002 } } epochs: 6 batch_size: 64 seed: 3)",
-     "63a61541ac2f17f2259720aee1c3f222f58a591e91675868b721bd41c53c1e96"},
+     "b6534ea1a5f4be3c13b9e5d0bffbd34c181594fac85aa2c822e314a6ff4bff93"},
     {"HuberOfGeluWithAdamW",
      schema::v1::TASK_REGRESSION,
      7,
