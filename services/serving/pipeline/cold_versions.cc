@@ -69,15 +69,6 @@ std::int32_t ServedModels::ColdShare(const Model& model) {
   return preferred;
 }
 
-// What is loaded.
-struct ServedModels::Loaded {
-  struct Idle {
-    std::chrono::steady_clock::time_point used;
-    std::string id;
-    std::int32_t number = 0;
-    std::int64_t bytes = 0;
-  };
-
   std::int64_t serving_bytes = 0;  // of versions with traffic
   std::int64_t bytes = 0;          // of all
   std::vector<Idle> idle;          // without traffic, the least recently used first

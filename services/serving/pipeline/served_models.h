@@ -177,7 +177,19 @@ class ServedModels {
         std::make_shared<std::atomic<std::uint64_t>>(0);
   };
 
-  struct Loaded;
+  // What is loaded.
+  struct Loaded {
+    struct Idle {
+      std::chrono::steady_clock::time_point used;
+      std::string id;
+      std::int32_t number = 0;
+      std::int64_t bytes = 0;
+    };
+
+    std::int64_t serving_bytes = 0;  // of versions with traffic
+    std::int64_t bytes = 0;          // of all
+    std::vector<Idle> idle;          // without traffic, the least recently used first
+  };
 
   struct Hash {
     using is_transparent = void;  // NOLINT(readability-identifier-naming): the library's name
