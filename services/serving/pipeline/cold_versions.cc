@@ -69,11 +69,6 @@ std::int32_t ServedModels::ColdShare(const Model& model) {
   return preferred;
 }
 
-  std::int64_t serving_bytes = 0;  // of versions with traffic
-  std::int64_t bytes = 0;          // of all
-  std::vector<Idle> idle;          // without traffic, the least recently used first
-};
-
 ServedModels::Loaded ServedModels::LoadedNow() const {
   Loaded loaded;
   const auto now = table();
