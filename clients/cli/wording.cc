@@ -201,9 +201,8 @@ absl::Status InWordsOf(std::string_view command,
     return status;
   }
   absl::Status worded(status.code(), Worded(command, words, Message(status)));
-  status.ForEachPayload([&worded](absl::string_view type, const absl::Cord& payload) {
-    worded.SetPayload(type, payload);
-  });
+  status.ForEachPayload(
+      [&worded](auto type, const absl::Cord& payload) { worded.SetPayload(type, payload); });
   const std::string fix = Fix(status);
   return fix.empty() ? worded : WithFix(std::move(worded), Worded(command, words, fix));
 }

@@ -286,10 +286,10 @@ TEST_F(GuardedTest, ACallerIsKnownByItsCertificateOrByItsToken) {
   EXPECT_EQ(Do(words).exit, Exit::kDone) << Do(words).err;
   words.push_back("--token-file=" + Path("token"));  // what a token says goes before
   EXPECT_EQ(Do(words).exit, Exit::kDone) << Do(words).err;
-  std::vector<std::string> remove = words;
-  remove[1] = "rm";
-  remove.insert(remove.end(), {"roses", "--yes"});
-  EXPECT_EQ(Do(remove).exit, Exit::kAuthentication) << Do(remove).err;
+  std::vector<std::string> import = words;  // more than a reader may
+  import[1] = "import";
+  import.insert(import.end(), {Path("authority.pem"), "--name=roses"});
+  EXPECT_EQ(Do(import).exit, Exit::kAuthentication) << Do(import).err;
   words.back() = "--token-file=" + Path("wrong");
   EXPECT_EQ(Do(words).exit, Exit::kAuthentication) << Do(words).err;
 }

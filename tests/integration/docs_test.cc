@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/unit/common/security/certificate_maker.h"
 #include "tests/unit/common/storage/temporary_folder.h"
 
 namespace millrace::integration {
@@ -95,6 +96,8 @@ class DocsTest : public testing::Test {
     Set("XDG_STATE_HOME", folder_.path() + "/state");
     Set("XDG_CONFIG_HOME", folder_.path() + "/config");
     Set("HOME", folder_.path());
+    std::ofstream(folder_.path() + "/.lab-ca.pem") << security::CertificateMaker().authority();
+    std::ofstream(folder_.path() + "/.lab-token") << "token-of-the-lab\n";
     Set("PATH", fmt::format("{}:{}", MILLRACE_PROGRAMS, std::getenv("PATH")));
   }
 
