@@ -134,7 +134,7 @@ TEST_F(ServedModelsTest, ABundleOfTheContractBeforeIsServedWithinAMillionthAndLi
   const std::string folder = MILLRACE_SOURCE_DIR "/tests/data/numerics_1/";
   std::ostringstream bundle;
   bundle << std::ifstream(folder + "iris.bundle", std::ios::binary).rdbuf();
-  const auto added = models_->Add("iris", bundle.str());
+  const auto added = models_->Add(HeaderOf("iris"), bundle.str());
   ASSERT_TRUE(added.ok()) << added.status();
   EXPECT_EQ(added->manifest().lineage().numerics(), 1);
   EXPECT_EQ(added->manifest().lineage().served_numerics(), 2);
