@@ -10,6 +10,7 @@
 #include <absl/status/statusor.h>
 #include <fmt/core.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clients/cli/context_file.h"
@@ -52,7 +53,9 @@ std::string First(const std::string& flag, const char* variable, const std::stri
 // A file that is in memory alone, and lives as long as the process.
 absl::StatusOr<std::string> MemoryFile(std::string_view text) {
   const int file = memfd_create("millrace-token", MFD_CLOEXEC);
-  if (file < 0 || write(file, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+  // Whoever reads a token looks that nobody else may write it.
+  if (file < 0 || fchmod(file, S_IRUSR | S_IWUSR) != 0 ||
+      write(file, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     return Internal("cannot hold the token of MILLRACE_TOKEN in memory");
   }
   return fmt::format("/proc/self/fd/{}", file);

@@ -42,6 +42,9 @@ class ParseInterceptor final : public grpc::experimental::Interceptor {
         reads_a_stream_(reads_a_stream) {}
 
   void Intercept(InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_CANCEL)) {
+      return;  // gRPC ends the process when more is asked of these
+    }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_MESSAGE)) {
       Message* const read = std::exchange(reading_, nullptr);
       const bool nothing = methods->GetRecvMessage() == nullptr;
@@ -57,7 +60,8 @@ class ParseInterceptor final : public grpc::experimental::Interceptor {
         methods->ModifySendStatus(ToGrpcStatus(CannotBeParsed(RequestOf(method_))));
       } else if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED &&
                  status.error_message().empty()) {
-        methods->ModifySendStatus(ToGrpcStatus(Internal("the service failed at this call")));
+        methods->ModifySendStatus(ToGrpcStatus(absl::UnimplementedError(
+            "the service has no answer to this call: it does not know it, or failed at it")));
       }
     }
     methods->Proceed();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <stop_token>
+#include <system_error>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -59,8 +60,9 @@ bool Allocate(const std::string& path, std::int64_t bytes) {
 std::shared_ptr<Reserve> Reserve::Of(const std::string& folder) {
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<Reserve>> reserves;
-  const std::string path =
-      (std::filesystem::absolute(folder).lexically_normal() / "").parent_path().string();
+  std::error_code error;  // where it cannot be made absolute, no state will be opened there either
+  const std::filesystem::path absolute = std::filesystem::absolute(folder, error);
+  const std::string path = (absolute.lexically_normal() / "").parent_path().string();
   const std::lock_guard lock(mutex);
   std::erase_if(reserves, [](const auto& entry) { return entry.second.expired(); });
   std::shared_ptr<Reserve> reserve = reserves[path].lock();

@@ -23,6 +23,7 @@ using ::testing::Pair;
 const std::map<std::string, std::string> kReasons = {
     {"millrace::cli::HelpPages", "docs/cli.md is made of it, and held to it by a test"},
     {"millrace::cli::Process::TakeExitCode", "how tests see that a program ended well"},
+    {"millrace::data::ReadBudget::taken_bytes", "tests see that what readers took comes back"},
     {"millrace::network::kernels::ForceLevel", "tests compare the instruction sets' bits"},
     {"millrace::network::kernels::PackTransposed", "the packed product's test and benchmark"},
     {"millrace::rpc::DefaultServerLimits", "a default argument; programs set all limits"},

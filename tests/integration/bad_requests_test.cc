@@ -121,7 +121,10 @@ const std::vector<BadRun> kBadRuns{
      kInvalid,
      "loss binary_crossentropy is for a label of two classes, found a multiclass label"},
     {"ClassesForANumber",
-     [](auto& request) { request.set_dataset_version("datasets/numbers"); },
+     [](auto& request) {
+       request.set_dataset_version("datasets/numbers");
+       request.mutable_spec()->clear_early_stopping();
+     },
      kInvalid,
      "loss categorical_crossentropy is for a label of classes, found a regression label"},
     {"EarlyStoppingWithoutValidation",

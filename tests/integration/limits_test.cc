@@ -32,8 +32,6 @@ using testing::HasSubstr;
 
 // Small ones, so that a test can come to them.
 const ExtraWords kSmall{.data = {"--upload-bytes-max=5000",
-                                 "--import-threads=1",
-                                 "--limits.waiting-imports-max=1",
                                  "--limits.columns-max=4",
                                  "--limits.cell-bytes-max=10",
                                  "--limits.row-bytes-max=24",
@@ -193,52 +191,6 @@ TEST_F(LimitsTest, ClassesOfALabel) {
       "label 'a' must have at most 4 classes, found more");
 }
 
-// An import that goes on until it is told to finish.
-class OpenImport {
- public:
-  OpenImport(DataStub& stub, std::string_view dataset) {
-    rpc::SetDeadline(context_, kCallMax);
-    stream_ = stub.ImportDataset(&context_, &version_);
-    stream_->Write(HeaderMessage(HeaderOf(dataset, "file.csv", "a")));
-  }
-
-  absl::Status Finish() {
-    const std::string bytes = TableOf(3);
-    if (stream_->Write(ChunkMessage(0, bytes))) {
-      stream_->Write(CloseMessage(bytes));
-    }
-    return FromGrpcStatus(stream_->Finish());
-  }
-
- private:
-  grpc::ClientContext context_;
-  data::v1::DatasetVersion version_;
-  std::unique_ptr<grpc::ClientWriter<data::v1::ImportDatasetRequest>> stream_;
-};
-
-// One may be worked on and one may wait. Where three are open, which of them is refused is for the
-// service to choose.
-TEST_F(LimitsTest, ImportsThatWait) {
-  for (const int count : {1, 2, 3}) {
-    std::vector<std::unique_ptr<OpenImport>> imports;
-    for (int i = 0; i < count; ++i) {
-      imports.push_back(std::make_unique<OpenImport>(clients().data(), "open"));
-    }
-    // The first to finish would make room for the last: it waits until that has been answered.
-    std::vector<absl::Status> refused;
-    for (auto import = imports.rbegin(); import != imports.rend(); ++import) {
-      if (const absl::Status status = (*import)->Finish(); !status.ok()) {
-        refused.push_back(status);
-      }
-    }
-    ASSERT_EQ(refused.size(), count == 3 ? 1 : 0) << count;
-    if (count == 3) {
-      EXPECT_EQ(refused[0].code(), absl::StatusCode::kResourceExhausted);
-      EXPECT_THAT(std::string(Message(refused[0])), HasSubstr("2 imports are under way already"));
-    }
-  }
-}
-
 TEST_F(LimitsTest, RowsOfAPrediction) {
   ASSERT_TRUE(TrainWith(1, 5, {1, 1}).ok());
   ExpectLimit(
@@ -333,22 +285,26 @@ TEST_F(LimitsTest, UnitsOfALayer) {
 const std::map<std::string, std::pair<std::string, std::string>> kTests{
     {"data.drain_seconds",
      {"integration/life_test.cc", "AnImportThatDoesNotEndIsCancelledAtTheDrainDeadline"}},
-    {"data.import_threads", {"integration/limits_test.cc", "ImportsThatWait"}},
+    {"data.import_threads",
+     {"unit/services/data/rpc/import_call_test.cc",
+      "OneImportTooManyIsRefusedAndOnesThatEndMakeRoom"}},
     {"data.limits.categories_max", {"integration/limits_test.cc", "CategoriesOfAFeature"}},
     {"data.limits.classes_max", {"integration/limits_test.cc", "ClassesOfALabel"}},
     {"data.limits.cell_bytes_max", {"integration/limits_test.cc", "BytesOfACell"}},
     {"data.limits.columns_max", {"integration/limits_test.cc", "ColumnsOfAFile"}},
     {"data.limits.row_bytes_max", {"integration/limits_test.cc", "BytesOfARow"}},
-    {"data.limits.waiting_imports_max", {"integration/limits_test.cc", "ImportsThatWait"}},
+    {"data.limits.waiting_imports_max",
+     {"unit/services/data/rpc/import_call_test.cc",
+      "OneImportTooManyIsRefusedAndOnesThatEndMakeRoom"}},
     {"data.limits.unfinished_uploads_max",
      {"unit/common/transfer/upload_store_test.cc", "TheNumberOfUnfinishedUploadsIsBounded"}},
     {"data.upload_bytes_max", {"integration/limits_test.cc", "BytesOfAFile"}},
     {"serving.compute_threads",
      {"unit/services/serving/rpc/compute_pool_test.cc", "MoreThreadsShareWhatWaits"}},
     {"serving.limits.compute_bytes_max",
-     {"unit/services/serving/predict/predictor_blocks_test.cc", "TheLimitHoldsToTheByte"}},
+     {"unit/services/serving/predict/predictor_test.cc", "TheLimitHoldsToTheByte"}},
     {"serving.limits.models_bytes_max",
-     {"unit/services/serving/pipeline/cold_models_test.cc", "TheLimitHoldsToTheByte"}},
+     {"unit/services/serving/pipeline/cold_versions_test.cc", "TheLimitHoldsToTheByte"}},
     {"serving.limits.rows_max", {"integration/limits_test.cc", "RowsOfAPrediction"}},
     {"serving.limits.unfinished_uploads_max",
      {"unit/common/transfer/upload_store_test.cc", "TheNumberOfUnfinishedUploadsIsBounded"}},

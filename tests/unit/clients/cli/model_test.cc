@@ -204,7 +204,7 @@ TEST_F(ModelTest, AServiceThatIsDownSaysWhatToDo) {
 TEST_F(ModelTest, AServiceOfAnotherKindSaysWhatToLookAt) {
   addresses_.serving = addresses_.data;
   EXPECT_THAT(Command({"model", "ls"}),
-              FailsWith(Exit::kFailed, "fix: see that the address is that service's"));
+              FailsWith(Exit::kFailed, "fix: ask the serving service: look at its address"));
 }
 
 }  // namespace

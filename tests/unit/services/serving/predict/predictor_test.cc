@@ -280,7 +280,8 @@ TEST_F(RegressionPredictorTest, GivesAValueAndNothingElse) {
   EXPECT_NE(prediction.value(), 0);
 }
 
-// A model of `columns` categories c0, c1 ... of 1,000 values v0, v1 ... each, missing means v0.
+// A model of `columns` categories c0, c1 ... of 999 values v000, v001 ... each, missing means
+// v000.
 LoadedModel WideModel(int columns) {
   model::Bundle bundle = SmallBundle();
   auto& transforms = *bundle.manifest.mutable_transforms();
@@ -294,9 +295,9 @@ LoadedModel WideModel(int columns) {
               schema);
     auto& feature = *transforms.add_features();
     *feature.mutable_column() = schema.columns(c);
-    feature.set_category("v0");
-    for (int value = 0; value < 1'000; ++value) {
-      feature.mutable_one_hot()->add_categories(fmt::format("v{}", value));
+    feature.set_category("v000");
+    for (int value = 0; value < 999; ++value) {  // and one input for others
+      feature.mutable_one_hot()->add_categories(fmt::format("v{:03}", value));
     }
   }
   const std::int64_t inputs = std::int64_t{columns} * 1'000;
@@ -314,7 +315,7 @@ LoadedModel WideModel(int columns) {
   const auto bytes = model::WriteBundle(bundle);
   CHECK(bytes.ok());
   auto model = LoadModel(*bytes);
-  CHECK(model.ok());
+  EXPECT_TRUE(model.ok()) << model.status();
   return *std::move(model);
 }
 
@@ -329,7 +330,7 @@ Columns FirstColumn() {
 }
 
 void AddRow(int value, Rows& rows) {
-  rows.Add()->add_values()->set_text(fmt::format("v{}", value % 1'000));
+  rows.Add()->add_values()->set_text(fmt::format("v{:03}", value % 1'000));
 }
 
 Predictions PredictRows(const Predictor& predictor, int count) {
