@@ -5,7 +5,9 @@
 #include <cctype>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace millrace {
@@ -17,7 +19,15 @@ constexpr std::string_view kPathEnd = " \t\r\n'\"`,;:()[]{}<>";
 
 using Folders = std::vector<std::string>;
 
-std::atomic<const Folders*> hidden{nullptr};  // never freed: answers may be made until the end
+std::atomic<const Folders*> hidden{nullptr};
+
+// Answers may be made until the end, of what was hidden before, too.
+void KeepForEver(std::unique_ptr<const Folders> folders) {
+  static std::mutex mutex;
+  static auto& kept = *new std::vector<std::unique_ptr<const Folders>>();
+  const std::lock_guard lock(mutex);
+  kept.push_back(std::move(folders));
+}
 
 bool Continues(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '/' || c == '-' || c == '_' ||
@@ -65,7 +75,8 @@ void HideFolder(const std::string& folder) {
       }
     }
   }
-  hidden.store(folders.release(), std::memory_order_release);
+  hidden.store(folders.get(), std::memory_order_release);
+  KeepForEver(std::move(folders));
 }
 
 std::string WithoutHiddenPaths(std::string_view text) {

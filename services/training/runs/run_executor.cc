@@ -154,7 +154,7 @@ absl::StatusOr<Run> RunExecutor::Create(Run run, const std::string& request_id) 
   if (stopping_.stop_requested()) {
     return Unavailable("the training service is stopping");
   }
-  const std::size_t runs = waiting_.size() + executing_.size();
+  const std::size_t runs = waiting_.size() + beginning_ + executing_.size();
   if (runs >= options_.runs_max + static_cast<std::size_t>(options_.workers_max)) {
     return WithFix(ResourceExhausted("the queue is full: {} runs have not ended", runs),
                    "wait for one to end, or cancel one: millrace run cancel");
@@ -243,6 +243,7 @@ void RunExecutor::Work() {
     }
     const std::string name = waiting_.front().name;
     waiting_.pop_front();
+    ++beginning_;
     TellQueue();
     lock.unlock();
     std::stop_token stop;
@@ -250,9 +251,13 @@ void RunExecutor::Work() {
         Persist(name, stopping_.get_token(), [&] { return Begin(name, stop); });
     if (begun.ok()) {
       Execute(name, stop);
-    } else if (!stopping_.stop_requested()) {  // it was cancelled or removed meanwhile
+      continue;
+    }
+    if (!stopping_.stop_requested()) {  // it was cancelled or removed meanwhile
       log::Warning("run not started", {{"run", name}, {"error", std::string(Message(begun))}});
     }
+    lock.lock();
+    --beginning_;
   }
 }
 
@@ -293,6 +298,7 @@ absl::Status RunExecutor::Begin(const std::string& name, std::stop_token& stop) 
   if (run.state() != Run::STATE_RUNNING && run.state() != Run::STATE_WAITING) {
     RETURN_IF_ERROR(store_.Move(name, Run::STATE_RUNNING).status());
   }
+  --beginning_;
   std::stop_source& source = executing_[name];
   if (stopping_.stop_requested()) {  // Stop() has asked all others before
     source.request_stop();

@@ -163,6 +163,7 @@ class RunExecutor {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Waiting> waiting_;                        // guarded by mutex_
+  std::size_t beginning_ = 0;                          // guarded by mutex_; in neither of the two
   std::map<std::string, std::stop_source> executing_;  // guarded by mutex_
   std::vector<std::thread> threads_;                   // written by Start() and Stop() only
 };
