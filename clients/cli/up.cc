@@ -89,17 +89,22 @@ absl::StatusOr<std::string> FolderOf(const UpWords& words) {
                : absl::StatusOr<std::string>(path.string());
 }
 
+std::string UpperCase(std::string_view text) {
+  std::string upper(text);
+  for (char& c : upper) {
+    c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return upper;
+}
+
 // What the commands that follow have to know, where it is not what they take by themselves.
 void TellWhere(const std::vector<RunningService>& services, Shell& shell) {
   const Addresses usual;
   for (const Service service : kServices) {
     for (const RunningService& running : services) {
       if (running.name == NameOf(service) && running.address != AddressOf(usual, service)) {
-        std::string name(running.name);
-        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
-          return static_cast<char>(std::toupper(c));
-        });
-        shell.console.Note(fmt::format("export MILLRACE_{}_ADDRESS={}", name, running.address));
+        shell.console.Note(
+            fmt::format("export MILLRACE_{}_ADDRESS={}", UpperCase(running.name), running.address));
       }
     }
   }

@@ -138,6 +138,27 @@ bool IsGiven(std::string_view flag, const std::vector<std::string>& words) {
   });
 }
 
+std::string WithFlag(const std::string& text, const Field& field) {
+  return OutsideQuotes(
+      text, [&field](std::string_view part) { return Replaced(part, field.field, field.flag); });
+}
+
+// A value of an enum as a person writes it: COLUMN_TYPE_REAL as real; any other word as it is.
+std::string EnumWord(std::string_view word) {
+  const auto* const prefix = std::find_if(
+      std::begin(kEnumPrefixes), std::end(kEnumPrefixes), [word](std::string_view one) {
+        return word.size() > one.size() && word.starts_with(one);
+      });
+  if (prefix == std::end(kEnumPrefixes)) {
+    return std::string(word);
+  }
+  std::string lower(word.substr(prefix->size()));
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return lower;
+}
+
 std::string Worded(std::string_view command,
                    const std::vector<std::string>& words,
                    std::string_view text) {
@@ -147,8 +168,7 @@ std::string Worded(std::string_view command,
   }
   for (const Field& field : kFields) {
     if (field.command == command && MayReplace(field, result)) {
-      result = OutsideQuotes(
-          result, [&](std::string_view part) { return Replaced(part, field.field, field.flag); });
+      result = WithFlag(result, field);
     }
   }
   if (command == "run start") {
@@ -156,8 +176,7 @@ std::string Worded(std::string_view command,
                            [](std::string_view part) { return Replaced(part, "training.", ""); });
     for (const Field& field : kSpecFlags) {
       if (IsGiven(field.flag, words)) {
-        result = OutsideQuotes(
-            result, [&](std::string_view part) { return Replaced(part, field.field, field.flag); });
+        result = WithFlag(result, field);
       }
     }
   }
@@ -174,17 +193,7 @@ std::string WithEnumWords(std::string_view text) {
       while (end < part.size() && IsWordChar(part[end])) {
         ++end;
       }
-      std::string word(part.substr(i, end - i));
-      for (const std::string_view prefix : kEnumPrefixes) {
-        if (word.size() > prefix.size() && word.starts_with(prefix)) {
-          word.erase(0, prefix.size());
-          std::transform(word.begin(), word.end(), word.begin(), [](char c) {
-            return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-          });
-          break;
-        }
-      }
-      result += word;
+      result += EnumWord(part.substr(i, end - i));
       if (end < part.size()) {
         result += part[end++];
       }
