@@ -1,6 +1,5 @@
 #include "clients/cli/up.h"
 
-#include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <functional>

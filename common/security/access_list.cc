@@ -225,12 +225,13 @@ absl::StatusOr<std::unique_ptr<AccessFile>> AccessFile::Open(const std::string& 
 
 absl::Status AccessFile::Take(const std::string& path, const std::string& yaml) {
   absl::StatusOr<AccessList> list = AccessList::Parse(path, yaml);
-  if (list.ok()) {
+  absl::Status read = list.status();
+  if (read.ok()) {
     Set(std::make_shared<const AccessList>(*std::move(list)));
   } else if (IsEmpty(yaml)) {
     Set(nullptr);
   }
-  return list.status();
+  return read;
 }
 
 // Says so when it begins that nobody may call, not every second.
