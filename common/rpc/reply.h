@@ -47,10 +47,11 @@ grpc::ServerUnaryReactor* ReplyFrom(Pool& pool,
   const absl::Status refused = pool.Submit([reactor, &response, work = std::move(work)] {
     reactor->Finish(ToGrpcStatus(Caught([&response, &work]() -> absl::Status {
       absl::StatusOr<Message> result = work();
-      if (result.ok()) {
+      absl::Status status = result.status();
+      if (status.ok()) {
         response = *std::move(result);
       }
-      return result.status();
+      return status;
     })));
   });
   if (!refused.ok()) {

@@ -32,6 +32,21 @@ std::int64_t BytesOf(const features::ColumnCells& cells) {
                                    cells.dictionary.MemoryBytes());
 }
 
+// Of one segment, decoded.
+absl::StatusOr<std::int64_t> SegmentBytes(const features::ColumnSegments& rows,
+                                          std::size_t column,
+                                          std::size_t segment) {
+  const schema::v1::ColumnType type = rows.schema().columns(static_cast<int>(column)).type();
+  const auto ends = rows.end_rows(column);
+  const std::int64_t begin = segment == 0 ? 0 : ends[segment - 1];
+  const std::int64_t cells = (ends[segment] - begin) * features::CellBytes(type);
+  if (features::IsNumeric(type)) {
+    return cells;
+  }
+  ASSIGN_OR_RETURN(const std::int64_t encoded, rows.EncodedBytes(column, segment));
+  return cells + 2 * encoded;  // its texts, and where each of them ends
+}
+
 }  // namespace
 
 absl::StatusOr<std::int64_t> RowReader::EstimateBytes(const features::ColumnSegments& rows) {
@@ -41,18 +56,10 @@ absl::StatusOr<std::int64_t> RowReader::EstimateBytes(const features::ColumnSegm
   std::int64_t bytes = std::min(kMessageBytes, columns * kRowsDefault * kValueBytes) +
                        static_cast<std::int64_t>(rows.marks().size());
   for (std::size_t c = 0; c < static_cast<std::size_t>(columns); ++c) {
-    const schema::v1::ColumnType type = rows.schema().columns(static_cast<int>(c)).type();
     std::int64_t largest = 0;
-    std::int64_t begin = 0;
     for (std::size_t segment = 0; segment < rows.end_rows(c).size(); ++segment) {
-      const std::int64_t end = rows.end_rows(c)[segment];
-      std::int64_t cells = (end - begin) * features::CellBytes(type);
-      if (!features::IsNumeric(type)) {
-        ASSIGN_OR_RETURN(const std::int64_t encoded, rows.EncodedBytes(c, segment));
-        cells += 2 * encoded;  // its texts, and where each of them ends
-      }
+      ASSIGN_OR_RETURN(const std::int64_t cells, SegmentBytes(rows, c, segment));
       largest = std::max(largest, cells);
-      begin = end;
     }
     bytes += largest;
   }

@@ -306,13 +306,11 @@ absl::StatusOr<std::vector<v1::RouteShare>> Repository::Shares(const std::string
 absl::Status Repository::SetRoute(const std::string& model,
                                   const std::vector<v1::RouteShare>& shares,
                                   const std::string& caller) {
+  const char* const follow = shares.empty() ? "INSERT OR IGNORE INTO followers (model) VALUES (?)"
+                                            : "DELETE FROM followers WHERE model = ?";
   return database_->Transact([&]() -> absl::Status {
     RETURN_IF_ERROR(ReplaceShares(model, shares, *database_));
-    RETURN_IF_ERROR(database_->Query("DELETE FROM followers WHERE model = ?", {model}).status());
-    if (shares.empty()) {
-      RETURN_IF_ERROR(
-          database_->Query("INSERT INTO followers (model) VALUES (?)", {model}).status());
-    }
+    RETURN_IF_ERROR(database_->Query(follow, {model}).status());
     return WriteChange(model, shares, caller);
   });
 }

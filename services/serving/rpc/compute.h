@@ -124,14 +124,13 @@ grpc::ServerUnaryReactor* LoadAndCompute(const MeteredCall& call,
                                          Load load,
                                          Work work) {
   grpc::ServerUnaryReactor* const reactor = call.context.DefaultReactor();
-  const absl::Status refused =
-      disk.Submit([call, reactor, load = std::move(load), work = std::move(work)] {
-        call.End(*reactor, rpc::Caught([&]() -> absl::Status {
-          RETURN_IF_ERROR(CheckWanted(call.context));
-          ASSIGN_OR_RETURN(const auto version, load());
-          return work(version);
-        }));
-      });
+  auto answer = [call, load = std::move(load), work = std::move(work)]() -> absl::Status {
+    RETURN_IF_ERROR(CheckWanted(call.context));
+    ASSIGN_OR_RETURN(const auto version, load());
+    return work(version);
+  };
+  const absl::Status refused = disk.Submit(
+      [call, reactor, answer = std::move(answer)] { call.End(*reactor, rpc::Caught(answer)); });
   if (!refused.ok()) {
     call.End(*reactor, refused);
   }

@@ -104,6 +104,13 @@ RunExecutor::~RunExecutor() {
   Stop();
 }
 
+// A full disk is no reason not to start.
+absl::Status RunExecutor::NoteRestart(const std::string& name) {
+  const absl::Status noted =
+      store_.Append(name, {NoteOf("the training service was restarted, and the run goes on")});
+  return IsPassing(noted) ? absl::OkStatus() : noted;
+}
+
 absl::Status RunExecutor::TakeUp() {
   ASSIGN_OR_RETURN(const std::vector<Run> cancelling, store_.InState(Run::STATE_CANCELLING));
   for (const Run& run : cancelling) {
@@ -126,11 +133,7 @@ absl::Status RunExecutor::TakeUp() {
       ASSIGN_OR_RETURN(const std::int64_t number, store_.NumberOf(run.name()));
       numbers.insert(number);
       if (state == Run::STATE_RUNNING || state == Run::STATE_WAITING) {
-        const absl::Status noted = store_.Append(
-            run.name(), {NoteOf("the training service was restarted, and the run goes on")});
-        if (!noted.ok() && !IsPassing(noted)) {
-          return noted;
-        }
+        RETURN_IF_ERROR(NoteRestart(run.name()));
       }
       if (state == Run::STATE_RUNNING || state == Run::STATE_WAITING ||
           state == Run::STATE_QUEUED) {
@@ -422,6 +425,13 @@ absl::StatusOr<WorkerEnd> RunExecutor::RunInWorker(const std::string& name,
   });
 }
 
+void RunExecutor::TakeEpoch(std::int32_t epoch, Progress& progress) {
+  if (epoch > progress.epoch) {
+    metrics_.EpochEnded();
+  }
+  progress.epoch = std::max(progress.epoch, epoch);
+}
+
 // As many epochs and notes as came together are one commit.
 absl::Status RunExecutor::Take(const std::string& name,
                                std::vector<v1::WorkerReport> reports,
@@ -432,20 +442,18 @@ absl::Status RunExecutor::Take(const std::string& name,
     return events.empty() ? absl::OkStatus() : store_.Append(name, events);
   };
   for (v1::WorkerReport& report : reports) {
+    if (report.has_waiting()) {
+      RETURN_IF_ERROR(Persist(name, stop, store_events));
+      events.clear();
+      RETURN_IF_ERROR(Persist(name, stop, [&] { return TakeWaiting(name, report.waiting()); }));
+    }
     if (report.has_epoch()) {
-      if (report.epoch().epoch() > progress.epoch) {
-        metrics_.EpochEnded();
-      }
-      progress.epoch = std::max(progress.epoch, report.epoch().epoch());
+      TakeEpoch(report.epoch().epoch(), progress);
       *events.emplace_back().mutable_epoch() = std::move(*report.mutable_epoch());
     } else if (report.has_checkpoint()) {
       progress.step = std::max(progress.step, report.checkpoint().step());
     } else if (report.has_note()) {
       events.push_back(NoteOf(std::move(*report.mutable_note())));
-    } else if (report.has_waiting()) {
-      RETURN_IF_ERROR(Persist(name, stop, store_events));
-      events.clear();
-      RETURN_IF_ERROR(Persist(name, stop, [&] { return TakeWaiting(name, report.waiting()); }));
     }
   }
   return Persist(name, stop, store_events);

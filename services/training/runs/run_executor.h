@@ -130,6 +130,7 @@ class RunExecutor {
   };
 
   absl::Status TakeUp();
+  absl::Status NoteRestart(const std::string& name);
   absl::StatusOr<v1::Run> CancelWaiting(const v1::Run& run);
   void Work();
   absl::Status Persist(const std::string& name,
@@ -146,6 +147,7 @@ class RunExecutor {
                     std::vector<v1::WorkerReport> reports,
                     const std::stop_token& stop,
                     Progress& progress);
+  void TakeEpoch(std::int32_t epoch, Progress& progress);
   absl::Status TakeWaiting(const std::string& name, const std::string& reason);
   absl::StatusOr<v1::Run> Finish(const std::string& name, const absl::StatusOr<WorkerEnd>& end);
   absl::StatusOr<v1::Run> FinishTrained(const std::string& name, const v1::WorkerResult& result);

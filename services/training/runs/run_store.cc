@@ -316,13 +316,14 @@ absl::Status RunStore::ThinEpochs(const std::string& name) {
 }
 
 absl::Status RunStore::DeleteEvents(std::int64_t number, std::span<const std::int64_t> sequences) {
-  return database_->Transact([&]() -> absl::Status {
-    for (const std::int64_t sequence : sequences) {
-      RETURN_IF_ERROR(
-          database_->Query("DELETE FROM events WHERE run = ? AND sequence = ?", {number, sequence})
-              .status());
+  return database_->Transact([&] {
+    absl::Status deleted;
+    for (auto next = sequences.begin(); deleted.ok() && next != sequences.end(); ++next) {
+      deleted =
+          database_->Query("DELETE FROM events WHERE run = ? AND sequence = ?", {number, *next})
+              .status();
     }
-    return absl::OkStatus();
+    return deleted;
   });
 }
 
