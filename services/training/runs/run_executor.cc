@@ -111,6 +111,21 @@ absl::Status RunExecutor::NoteRestart(const std::string& name) {
   return IsPassing(noted) ? absl::OkStatus() : noted;
 }
 
+// Adds the numbers of runs in `state` to `numbers`, and those that are to be executed to the queue.
+absl::Status RunExecutor::TakeUpIn(Run::State state, std::set<std::int64_t>& numbers) {
+  const bool has_begun = state == Run::STATE_RUNNING || state == Run::STATE_WAITING;
+  ASSIGN_OR_RETURN(const std::vector<Run> runs, store_.InState(state));
+  for (const Run& run : runs) {
+    ASSIGN_OR_RETURN(const std::int64_t number, store_.NumberOf(run.name()));
+    numbers.insert(number);
+    RETURN_IF_ERROR(has_begun ? NoteRestart(run.name()) : absl::OkStatus());
+    if (has_begun || state == Run::STATE_QUEUED) {
+      waiting_.push_back({.name = run.name(), .gave_way = state == Run::STATE_WAITING});
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RunExecutor::TakeUp() {
   ASSIGN_OR_RETURN(const std::vector<Run> cancelling, store_.InState(Run::STATE_CANCELLING));
   for (const Run& run : cancelling) {
@@ -128,18 +143,7 @@ absl::Status RunExecutor::TakeUp() {
                                  Run::STATE_QUEUED,
                                  Run::STATE_PUBLISHING,
                                  Run::STATE_UNPUBLISHED}) {
-    ASSIGN_OR_RETURN(const std::vector<Run> runs, store_.InState(state));
-    for (const Run& run : runs) {
-      ASSIGN_OR_RETURN(const std::int64_t number, store_.NumberOf(run.name()));
-      numbers.insert(number);
-      if (state == Run::STATE_RUNNING || state == Run::STATE_WAITING) {
-        RETURN_IF_ERROR(NoteRestart(run.name()));
-      }
-      if (state == Run::STATE_RUNNING || state == Run::STATE_WAITING ||
-          state == Run::STATE_QUEUED) {
-        waiting_.push_back({.name = run.name(), .gave_way = state == Run::STATE_WAITING});
-      }
-    }
+    RETURN_IF_ERROR(TakeUpIn(state, numbers));
   }
   TellQueue();
   RemoveOthers(options_.folder, numbers);
@@ -441,12 +445,13 @@ absl::Status RunExecutor::Take(const std::string& name,
   const auto store_events = [&] {
     return events.empty() ? absl::OkStatus() : store_.Append(name, events);
   };
+  const auto wait = [&](const std::string& reason) -> absl::Status {
+    RETURN_IF_ERROR(Persist(name, stop, store_events));
+    events.clear();
+    return Persist(name, stop, [&] { return TakeWaiting(name, reason); });
+  };
   for (v1::WorkerReport& report : reports) {
-    if (report.has_waiting()) {
-      RETURN_IF_ERROR(Persist(name, stop, store_events));
-      events.clear();
-      RETURN_IF_ERROR(Persist(name, stop, [&] { return TakeWaiting(name, report.waiting()); }));
-    }
+    RETURN_IF_ERROR(report.has_waiting() ? wait(report.waiting()) : absl::OkStatus());
     if (report.has_epoch()) {
       TakeEpoch(report.epoch().epoch(), progress);
       *events.emplace_back().mutable_epoch() = std::move(*report.mutable_epoch());

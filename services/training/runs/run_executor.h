@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -130,6 +131,7 @@ class RunExecutor {
   };
 
   absl::Status TakeUp();
+  absl::Status TakeUpIn(v1::Run::State state, std::set<std::int64_t>& numbers);
   absl::Status NoteRestart(const std::string& name);
   absl::StatusOr<v1::Run> CancelWaiting(const v1::Run& run);
   void Work();
