@@ -113,7 +113,7 @@ void Reserve::Retake() {
 }
 
 absl::Status Reserve::Spend(absl::FunctionRef<absl::Status()> work) {
-  const absl::Status first = work();
+  absl::Status first = work();
   if (!absl::IsResourceExhausted(first)) {
     return first;
   }

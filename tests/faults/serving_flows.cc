@@ -47,8 +47,7 @@ absl::Status Upload(storage::FileSystem& files,
   RETURN_IF_ERROR(upload->Finish(close).status());
   ASSIGN_OR_RETURN(const auto file, upload->OpenBytes());
   ASSIGN_OR_RETURN(const std::string read, file->Read(0, file->size()));
-  const absl::Status added =
-      repository.Add(kModel, read, bundle.manifest, {.caller = kCaller}).status();
+  absl::Status added = repository.Add(kModel, read, bundle.manifest, {.caller = kCaller}).status();
   upload->Answer(added);
   return added;
 }

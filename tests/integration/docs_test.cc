@@ -90,7 +90,7 @@ struct Ran {
 
 // A shell in the repository's folder for which the programs are those of this build and the stack
 // is one of its own, on free ports.
-class DocsTest : public testing::Test {
+class DocsTest : public testing::Test {  // NOLINT(cppcoreguidelines-virtual-class-destructor)
  protected:
   DocsTest() {
     Set("XDG_STATE_HOME", folder_.path() + "/state");

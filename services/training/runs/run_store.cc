@@ -337,6 +337,7 @@ absl::StatusOr<std::vector<std::string>> RunStore::WithManyEvents() {
                         std::int64_t{Run::STATE_CANCELLED},
                         std::int64_t{Run::STATE_UNPUBLISHED}}));
   std::vector<std::string> names;
+  names.reserve(rows.size());
   for (const DatabaseRow& row : rows) {
     names.push_back(storage::TextOf(row.at(0)));
   }

@@ -176,6 +176,7 @@ TEST_F(UploadStoreTest, AWholeThatIsBeingWorkedOnIsNotGivenAway) {
 TEST_F(UploadStoreTest, CallsThatTakeTheUploadFromEachOtherNeverMixTheirBytes) {
   bytes_ = Bytes(100'000);
   std::vector<std::thread> calls;
+  calls.reserve(4);
   for (int call = 0; call < 4; ++call) {
     calls.emplace_back([&, own = std::string(bytes_.size(), static_cast<char>('A' + call))] {
       for (int i = 0; i < 20; ++i) {

@@ -92,6 +92,7 @@ TEST_F(ColdVersionsTest, ManyWhoAskAtOnceGetTheSameOne) {
   Reopen();
   std::vector<std::shared_ptr<const ServedVersion>> got(8);
   std::vector<std::thread> callers;
+  callers.reserve(got.size());
   for (auto& one : got) {
     callers.emplace_back([&] { one = *models_->Load("m", "1"); });
   }

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <string>
@@ -237,7 +236,7 @@ TEST_F(PredictorTest, InferGivesTheBitsOfPredictForTheSameTransformedRow) {
 
   ASSERT_TRUE(predictor_.Infer(1, x, answers).ok());
 
-  EXPECT_EQ(std::memcmp(answers.data(), prediction.probabilities().data(), sizeof(float) * 2), 0);
+  EXPECT_THAT(answers, testing::ElementsAreArray(prediction.probabilities()));
 }
 
 TEST_F(PredictorTest, EstimatesMoreForMoreRows) {
@@ -363,7 +362,7 @@ TEST(PredictorBlocksTest, BlocksOfAnySizeGiveTheSameBits) {
 
 TEST(PredictorBlocksTest, TransformedRowsGetTheSameBitsInBlocks) {
   const LoadedModel model = WideModel(1);
-  std::vector<float> x(50 * 1'000);
+  std::vector<float> x(50'000);
   for (std::size_t i = 0; i < x.size(); ++i) {
     x[i] = static_cast<float>(i % 13) / 8;
   }
@@ -414,7 +413,7 @@ TEST(PredictorBlocksTest, TheLimitHoldsToTheByte) {
   Rows rows;
   AddRow(1, rows);
   Predictions predictions;
-  constexpr std::int64_t kRowBytes = 1'013 * 4;
+  constexpr std::int64_t kRowBytes = std::int64_t{1'013} * 4;
 
   EXPECT_FALSE(PredictorOf(model, kRowBytes - 1).Predict(FirstColumn(), rows, predictions).ok());
   EXPECT_TRUE(PredictorOf(model, kRowBytes).Predict(FirstColumn(), rows, predictions).ok());

@@ -360,6 +360,7 @@ std::ostream& operator<<(std::ostream& out, const FixedTraining& training) {
   return out << training.name;
 }
 
+// NOLINTNEXTLINE(modernize-avoid-c-arrays): std::array would need its size counted by hand.
 constexpr FixedTraining kTrainings[] = {
     {"SeedSgd",
      schema::v1::TASK_BINARY,
