@@ -118,9 +118,10 @@ class Creation : public std::enable_shared_from_this<Creation> {
     rpc::SetDeadline(*outgoing_, parts_.data_timeout);
     question_.set_name(request_.dataset_version());
     parts_.data_service.async()->GetDataset(
-        outgoing_.get(), &question_, &dataset_, [self = shared_from_this()](grpc::Status status) {
-          self->TakeDataset(status);
-        });
+        outgoing_.get(),
+        &question_,
+        &dataset_,
+        [self = shared_from_this()](const grpc::Status& status) { self->TakeDataset(status); });
   }
 
   void TakeDataset(const grpc::Status& status) {
@@ -184,7 +185,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
         to_serving_.get(),
         &model_question_,
         &model_answer_,
-        [self = shared_from_this()](grpc::Status status) { self->TakeModelAnswer(status); });
+        [self = shared_from_this()](const grpc::Status& status) { self->TakeModelAnswer(status); });
   }
 
   // Only a refusal ends the call: it is asked once more when there is a model to publish.
