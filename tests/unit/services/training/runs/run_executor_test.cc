@@ -294,14 +294,14 @@ TEST_F(RunExecutorTest, AFullQueueRefusesAndTakesAgainWhenARunHasEnded) {
   options_.runs_max = 1;
   Start();
   const std::string running = Create("first");
-  Create();
+  const std::string waiting = Create();
 
   EXPECT_THAT(executor_->Create(v1::Run(), ""),
               Fails(absl::StatusCode::kResourceExhausted, "2 runs have not ended"));
   EXPECT_EQ(executor_->Create(v1::Run(), "first")->name(), running);
 
   ASSERT_TRUE(executor_->Cancel(running).ok());
-  AwaitEnd(running);
+  AwaitNote(waiting);
   Create();
 }
 
