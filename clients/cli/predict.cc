@@ -117,9 +117,7 @@ absl::Status AtRow(const absl::Status& status, std::int64_t done, int rows) {
       std::from_chars(begin, message.data() + close, place).ec != std::errc()) {
     return Annotate(status, fmt::format("rows {} to {}", done + 1, done + rows));
   }
-  absl::Status result(status.code(),
-                      fmt::format("row {}{}", done + place + 1, message.substr(close + 1)));
-  return Fix(status).empty() ? result : WithFix(result, Fix(status));
+  return Reworded(status, fmt::format("row {}{}", done + place + 1, message.substr(close + 1)));
 }
 
 // Asks for the rows of `source` batch by batch. `version` is asked by its number, so that a new

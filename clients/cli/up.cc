@@ -1,6 +1,5 @@
 #include "clients/cli/up.h"
 
-#include <cctype>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -13,6 +12,7 @@
 #include <CLI/CLI.hpp>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/strings/ascii.h>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 #include <poll.h>
@@ -88,22 +88,14 @@ absl::StatusOr<std::string> FolderOf(const UpWords& words) {
                : absl::StatusOr<std::string>(path.string());
 }
 
-std::string UpperCase(std::string_view text) {
-  std::string upper(text);
-  for (char& c : upper) {
-    c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  }
-  return upper;
-}
-
 // What the commands that follow have to know, where it is not what they take by themselves.
 void TellWhere(const std::vector<RunningService>& services, Shell& shell) {
   const Addresses usual;
   for (const Service service : kServices) {
     for (const RunningService& running : services) {
       if (running.name == NameOf(service) && running.address != AddressOf(usual, service)) {
-        shell.console.Note(
-            fmt::format("export MILLRACE_{}_ADDRESS={}", UpperCase(running.name), running.address));
+        shell.console.Note(fmt::format(
+            "export MILLRACE_{}_ADDRESS={}", absl::AsciiStrToUpper(running.name), running.address));
       }
     }
   }

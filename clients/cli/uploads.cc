@@ -26,7 +26,7 @@
 #include "clients/cli/table.h"
 #include "clients/cli/verb.h"
 #include "common/status/status.h"
-#include "common/storage/sha256.h"
+#include "common/transfer/upload_store.h"
 
 namespace millrace::cli {
 
@@ -150,15 +150,10 @@ absl::Status Remove(const std::vector<std::string>& names, const Consent& consen
 
 }  // namespace
 
-std::string UploadName(std::string_view upload_id) {
-  constexpr std::size_t kDigits = 16;
-  return "uploads/" + storage::ToHex(storage::Sha256Of(upload_id)).substr(0, kDigits);
-}
-
 std::string GiveUpUpload(Shell& shell, Service service, std::string_view upload_id) {
   const Moment moment;
   Connection connection(shell.connection.endpoints(), moment.stop(), shell.connection.request_id());
-  const std::string name = UploadName(upload_id);
+  const std::string name = transfer::UploadName(upload_id);
   // The stream that broke off may still be open there: that is a call before this one.
   const absl::Status deleted = Delete(service, name, connection);
   if (deleted.ok()) {

@@ -14,9 +14,6 @@ namespace millrace::cli {
 /// Adds the noun `upload` to `app`; its verbs set `chosen`.
 void AddUpload(CLI::App& app, Action& chosen);
 
-/// `uploads/{upload}` as the services call the upload of this id.
-std::string UploadName(std::string_view upload_id);
-
 /// After the user asked to stop: has the service forget what it has of an upload, if it can be
 /// reached in a moment. Says what became of it: that nothing is left, or what is and how it goes.
 std::string GiveUpUpload(Shell& shell, Service service, std::string_view upload_id);

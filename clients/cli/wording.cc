@@ -7,7 +7,8 @@
 #include <vector>
 
 #include <absl/status/status.h>
-#include <absl/strings/cord.h>
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_replace.h>
 
 #include "common/status/status.h"
 
@@ -64,7 +65,7 @@ constexpr std::array<std::string_view, 11> kEnumPrefixes{"COLUMN_TYPE_",
                                                          "PERMISSION_"};
 
 // What a name of a thing must look like, as the services and as people say it.
-constexpr std::array<std::array<std::string_view, 2>, 8> kForms{
+constexpr std::array<std::array<const char*, 2>, 8> kForms{
     {{"'datasets/{id}' or 'datasets/{id}/versions/{number or sha256:digest}'",
       "NAME, NAME@VERSION or NAME@sha256:DIGEST"},
      {"'models/{id}' or 'models/{id}/versions/{number}'", "NAME or NAME@VERSION"},
@@ -119,14 +120,6 @@ std::string Replaced(std::string_view text, std::string_view field, std::string_
   }
 }
 
-std::string ReplacedAll(std::string text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != std::string::npos;
-       at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
-}
-
 // A single word must begin a message to be a field: `model must name no version`, not `a model`.
 bool MayReplace(const Field& field, std::string_view text) {
   return field.field != "model" || text.starts_with("model must");
@@ -153,9 +146,7 @@ std::string EnumWord(std::string_view word) {
     return std::string(word);
   }
   std::string lower(word.substr(prefix->size()));
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  absl::AsciiStrToLower(&lower);
   return lower;
 }
 
@@ -164,7 +155,7 @@ std::string Worded(std::string_view command,
                    std::string_view text) {
   std::string result(text);
   for (const auto& [from, to] : kForms) {
-    result = ReplacedAll(std::move(result), from, to);
+    result = absl::StrReplaceAll(result, {{from, to}});
   }
   for (const Field& field : kFields) {
     if (field.command == command && MayReplace(field, result)) {
@@ -209,9 +200,7 @@ absl::Status InWordsOf(std::string_view command,
   if (status.ok()) {
     return status;
   }
-  absl::Status worded(status.code(), Worded(command, words, Message(status)));
-  status.ForEachPayload(
-      [&worded](auto type, const absl::Cord& payload) { worded.SetPayload(type, payload); });
+  absl::Status worded = Reworded(status, Worded(command, words, Message(status)));
   const std::string fix = Fix(status);
   return fix.empty() ? worded : WithFix(std::move(worded), Worded(command, words, fix));
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include <absl/status/statusor.h>
 
@@ -28,9 +29,10 @@ class ColumnSegments {
   /// Rows up to the end of each segment of a column, ascending.
   [[nodiscard]] virtual std::span<const std::int64_t> end_rows(std::size_t column) const = 0;
 
-  /// Bytes of a segment as it is encoded, which tell about the memory that its texts take.
-  [[nodiscard]] virtual absl::StatusOr<std::int64_t> EncodedBytes(std::size_t column,
-                                                                  std::size_t segment) const = 0;
+  /// Bytes of each of a column's segments as it is encoded, which tell about the memory that its
+  /// texts take. Fails as the disk does.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<std::int64_t>> EncodedBytes(
+      std::size_t column) const = 0;
 
   /// Reads and verifies a segment. Fails as the disk does.
   [[nodiscard]] virtual absl::StatusOr<ColumnCells> Read(std::size_t column,

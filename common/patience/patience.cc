@@ -18,11 +18,12 @@ milliseconds Backoff::Next(const absl::Status& status) {
   return std::min(std::max(wait, asked_for), options_.longest);
 }
 
-void WaitUnlessStopped(milliseconds time, const std::stop_token& stop) {
+bool WaitUnlessStopped(milliseconds time, const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any changed;
   std::unique_lock lock(mutex);
   changed.wait_for(lock, stop, time, [] { return false; });
+  return !stop.stop_requested();
 }
 
 absl::Status Patience::Try(const std::function<Attempt()>& work) {

@@ -34,8 +34,8 @@ class Backoff {
   std::chrono::milliseconds next_;
 };
 
-/// Returns after `time`, or early when `stop` is requested.
-void WaitUnlessStopped(std::chrono::milliseconds time, const std::stop_token& stop);
+/// Waits for `time`, or until `stop` is requested. Returns whether to go on: false once it is.
+bool WaitUnlessStopped(std::chrono::milliseconds time, const std::stop_token& stop);
 
 /// What a worker has for peers that are away. Not thread-safe.
 class Patience {

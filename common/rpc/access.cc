@@ -1,10 +1,10 @@
 #include "common/rpc/access.h"
 
-#include <algorithm>
 #include <mutex>
 #include <set>
 #include <utility>
 
+#include <absl/strings/match.h>
 #include <google/protobuf/descriptor.h>
 #include <grpcpp/generic/async_generic_service.h>
 
@@ -20,7 +20,7 @@ namespace {
 using security::Permission;
 using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
-constexpr std::string_view kScheme = "bearer ";  // in any case: RFC 9110, 11.1
+constexpr std::string_view kScheme = "Bearer ";  // in any case: RFC 9110, 11.1
 constexpr const char* kUriProperty = "peer_uri";
 constexpr const char* kDnsProperty = "peer_dns";
 
@@ -42,13 +42,6 @@ std::string_view View(const grpc::string_ref& text) {
   return {text.data(), text.size()};
 }
 
-bool HasScheme(std::string_view value) {
-  return value.size() >= kScheme.size() &&
-         std::equal(kScheme.begin(), kScheme.end(), value.begin(), [](char expected, char found) {
-           return expected == (found >= 'A' && found <= 'Z' ? found - 'A' + 'a' : found);
-         });
-}
-
 // Views into `metadata` and `connection`. Only names that TLS has verified are in a connection.
 absl::StatusOr<security::Credentials> CredentialsOf(const Metadata& metadata,
                                                     const grpc::AuthContext* connection) {
@@ -56,7 +49,8 @@ absl::StatusOr<security::Credentials> CredentialsOf(const Metadata& metadata,
   const auto [begin, end] = metadata.equal_range("authorization");
   if (begin != end) {
     const std::string_view value = View(begin->second);
-    if (std::next(begin) != end || !HasScheme(value)) {
+    if (std::next(begin) != end || !absl::StartsWithIgnoreCase({value.data(), value.size()},
+                                                               {kScheme.data(), kScheme.size()})) {
       return absl::UnauthenticatedError(
           "there must be one 'authorization' and it must be 'Bearer TOKEN'");
     }

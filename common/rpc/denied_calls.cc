@@ -39,13 +39,12 @@ DeniedCalls::~DeniedCalls() {
 }
 
 void DeniedCalls::Add(const Denial& call, const std::string& peer) {
-  const bool known = permissions_.contains(call.method);
+  const std::string method(permissions_.contains(call.method) ? call.method : "other");
   const std::lock_guard lock(mutex_);
   if (registry_ != nullptr) {
-    std::unique_ptr<CallMetrics>& metrics = methods_[known ? std::string(call.method) : "other"];
+    std::unique_ptr<CallMetrics>& metrics = methods_[method];
     if (metrics == nullptr) {
-      metrics = std::make_unique<CallMetrics>(
-          *registry_, known ? std::string(call.method) : "other", /*changes=*/false);
+      metrics = std::make_unique<CallMetrics>(*registry_, method, /*changes=*/false);
     }
     CallMeter(*metrics, call.code).Identify(call.request_id);
   }

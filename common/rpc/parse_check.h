@@ -19,7 +19,7 @@ absl::Status CannotBeParsed(std::string_view message);
 /// An interceptor for every method but gRPC's own and `passed_over`, whose handlers say it
 /// themselves. A bad message in a stream ends the stream for its handler; the call then ends with
 /// CannotBeParsed() unless it has succeeded. A handler that threw, for which gRPC says
-/// UNIMPLEMENTED too, becomes INTERNAL.
+/// UNIMPLEMENTED too, cannot be told from a method that is not there: both get a text that says so.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> ParseCheckCreator(
     std::set<std::string, std::less<>> passed_over);
 

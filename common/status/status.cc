@@ -13,10 +13,14 @@ constexpr char kRetryUrl[] = "millrace/retry";
 }  // namespace
 
 absl::Status Annotate(const absl::Status& status, std::string_view context) {
-  absl::Status annotated(status.code(), fmt::format("{}: {}", context, Message(status)));
+  return Reworded(status, fmt::format("{}: {}", context, Message(status)));
+}
+
+absl::Status Reworded(const absl::Status& status, std::string_view message) {
+  absl::Status reworded(status.code(), {message.data(), message.size()});
   status.ForEachPayload(
-      [&annotated](auto url, const absl::Cord& payload) { annotated.SetPayload(url, payload); });
-  return annotated;
+      [&reworded](auto url, const absl::Cord& payload) { reworded.SetPayload(url, payload); });
+  return reworded;
 }
 
 absl::Status WithFix(absl::Status status, std::string_view fix) {
@@ -27,6 +31,11 @@ absl::Status WithFix(absl::Status status, std::string_view fix) {
 std::string Fix(const absl::Status& status) {
   const auto payload = status.GetPayload(kFixUrl);
   return payload.has_value() ? std::string(*payload) : std::string();
+}
+
+std::string MessageWithFix(const absl::Status& status) {
+  const std::string fix = Fix(status);
+  return std::string(Message(status)) + (fix.empty() ? "" : "; " + fix);
 }
 
 absl::Status WithRetry(absl::Status status, std::chrono::seconds wait) {

@@ -91,6 +91,12 @@ absl::Status WithFix(absl::Status status, std::string_view fix);
 /// What WithFix() attached, or empty.
 std::string Fix(const absl::Status& status);
 
+/// The message, and the fix behind it if there is one: for where an error is kept as one text.
+std::string MessageWithFix(const absl::Status& status);
+
+/// The same error, with what is attached to it, in other words. OK stays OK.
+absl::Status Reworded(const absl::Status& status, std::string_view message);
+
 /// The same error with how long to wait before asking again: for RESOURCE_EXHAUSTED and
 /// UNAVAILABLE.
 absl::Status WithRetry(absl::Status status, std::chrono::seconds wait);

@@ -11,7 +11,6 @@ namespace millrace::storage {
 
 namespace {
 
-constexpr std::size_t kDigestDigits = 64;
 constexpr std::string_view kMagic = "MRBLOB";
 constexpr char kVersion = 1;
 constexpr char kVersionSegmented = 2;  // segmented_blob.h
@@ -19,12 +18,6 @@ constexpr char kCodecNone = 0;
 constexpr char kCodecZstd = 1;
 constexpr std::size_t kHeaderBytes = 16;
 constexpr int kZstdLevel = 3;
-
-bool IsDigest(std::string_view name) {
-  return name.size() == kDigestDigits && std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
-}
 
 bool EndsWith(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
@@ -112,7 +105,7 @@ absl::StatusOr<std::string> BlobStore::Put(std::string_view bytes) {
 }
 
 absl::StatusOr<std::string> BlobStore::Get(std::string_view sha256) const {
-  if (!IsDigest(sha256)) {  // never joined to a path
+  if (!IsHex(sha256)) {  // never joined to a path
     return NotFound("no blob of that name");
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> file, files_.Open(PathOf(sha256)));
@@ -133,14 +126,14 @@ absl::StatusOr<std::unique_ptr<SegmentedBlobWriter>> BlobStore::NewSegmented() {
 }
 
 absl::StatusOr<SegmentedBlob> BlobStore::OpenSegmented(std::string_view sha256) const {
-  if (!IsDigest(sha256)) {  // never joined to a path
+  if (!IsHex(sha256)) {  // never joined to a path
     return NotFound("no blob of that name");
   }
   return SegmentedBlob::Open(files_, folder_, sha256);
 }
 
 absl::Status BlobStore::Verify(std::string_view sha256) const {
-  if (!IsDigest(sha256)) {  // never joined to a path
+  if (!IsHex(sha256)) {  // never joined to a path
     return NotFound("no blob of that name");
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> file, files_.Open(PathOf(sha256)));
@@ -156,7 +149,7 @@ absl::Status BlobStore::Verify(std::string_view sha256) const {
 }
 
 absl::Status BlobStore::Remove(std::string_view sha256) {
-  if (!IsDigest(sha256)) {
+  if (!IsHex(sha256)) {
     return absl::OkStatus();
   }
   const absl::Status removed = files_.Remove(PathOf(sha256));
@@ -169,10 +162,9 @@ absl::Status BlobStore::Remove(std::string_view sha256) {
 
 absl::StatusOr<std::vector<std::string>> BlobStore::List() const {
   ASSIGN_OR_RETURN(std::vector<std::string> names, files_.List(folder_));
-  names.erase(
-      std::remove_if(
-          names.begin(), names.end(), [](const std::string& name) { return !IsDigest(name); }),
-      names.end());
+  names.erase(std::remove_if(
+                  names.begin(), names.end(), [](const std::string& name) { return !IsHex(name); }),
+              names.end());
   return names;
 }
 

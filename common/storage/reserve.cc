@@ -1,7 +1,6 @@
 #include "common/storage/reserve.h"
 
 #include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <stop_token>
@@ -12,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/patience/patience.h"
 #include "common/status/status.h"
 #include "common/storage/posix_error.h"
 
@@ -96,11 +96,7 @@ void Reserve::Keep(std::int64_t bytes, std::function<void(std::int64_t)> on_chan
   }
   if (bytes > 0 && !retaking_.joinable()) {
     retaking_ = std::jthread([this](const std::stop_token& stop) {
-      std::mutex mutex;
-      std::condition_variable_any changed;
-      std::unique_lock waiting(mutex);
-      while (
-          !changed.wait_for(waiting, stop, kRetakePeriod, [&] { return stop.stop_requested(); })) {
+      while (WaitUnlessStopped(kRetakePeriod, stop)) {
         Retake();
       }
     });

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,5 +32,8 @@ std::string Sha256Of(std::string_view bytes);
 
 /// Bytes as lower-case hexadecimal.
 std::string ToHex(std::string_view bytes);
+
+/// Whether `text` is so many lower-case hexadecimal digits; those of a whole digest by default.
+bool IsHex(std::string_view text, std::size_t digits = 64);
 
 }  // namespace millrace::storage

@@ -1,11 +1,11 @@
 #include "common/transfer/idle_watch.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <stop_token>
 #include <utility>
 #include <vector>
 
+#include "common/patience/patience.h"
 #include "common/status/status.h"
 
 namespace millrace::transfer {
@@ -23,11 +23,8 @@ constexpr milliseconds kLookMin{1};
 IdleWatch::IdleWatch(milliseconds idle_max)
     : idle_max_(idle_max),
       thread_([this](const std::stop_token& stop) {
-        std::mutex mutex;
-        std::condition_variable_any changed;
-        std::unique_lock lock(mutex);
         const milliseconds period = std::max(idle_max_ / kLooks, kLookMin);
-        while (!changed.wait_for(lock, stop, period, [&] { return stop.stop_requested(); })) {
+        while (WaitUnlessStopped(period, stop)) {
           EndIdle();
         }
       }) {}

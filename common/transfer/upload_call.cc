@@ -1,8 +1,8 @@
 #include "common/transfer/upload_call.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
+
+#include "common/patience/patience.h"
 
 namespace millrace::transfer {
 
@@ -18,14 +18,6 @@ constexpr milliseconds kAskMax{60'000};
 bool IsBroken(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsCancelled(status) ||
          absl::IsDeadlineExceeded(status);
-}
-
-// Returns early when `stop` is requested.
-void Wait(milliseconds time, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any changed;
-  std::unique_lock lock(mutex);
-  changed.wait_for(lock, stop, time, [] { return false; });
 }
 
 }  // namespace
@@ -51,7 +43,7 @@ absl::Status SendWithResumes(
     if (idle++ == 0 && options.on_break) {
       options.on_break(status);
     }
-    Wait(wait, stop);
+    WaitUnlessStopped(wait, stop);
     wait = std::min(wait * 2, kWaitMax);
     const absl::StatusOr<std::int64_t> offset = received(std::min(left(), kAskMax));
     if (!offset.ok()) {

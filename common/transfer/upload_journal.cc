@@ -9,20 +9,14 @@
 #include <fmt/core.h>
 
 #include "common/status/status.h"
+#include "common/storage/sha256.h"
 
 namespace millrace::transfer {
 
 namespace {
 
 constexpr std::string_view kHead = "millrace-upload ";
-constexpr std::size_t kDigestDigits = 64;
 constexpr std::size_t kSenderDigits = 16;
-
-bool IsHex(std::string_view text, std::size_t digits) {
-  return text.size() == digits && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
-}
 
 // Takes what is before the next blank off the front of `text`.
 std::string_view TakeWord(std::string_view& text) {
@@ -42,8 +36,8 @@ std::optional<UploadOrigin> OriginIn(std::string_view line) {
     origin.subject = TakeWord(line);
     origin.sender = TakeWord(line);
   }
-  const bool is_whole = (version == "1" || IsHex(origin.sender, kSenderDigits)) &&
-                        IsHex(origin.header_sha256, kDigestDigits) && line.empty();
+  const bool is_whole = (version == "1" || storage::IsHex(origin.sender, kSenderDigits)) &&
+                        storage::IsHex(origin.header_sha256) && line.empty();
   return is_whole && (version == "1" || version == "2") ? std::optional(std::move(origin))
                                                         : std::nullopt;
 }

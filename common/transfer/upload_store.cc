@@ -68,15 +68,9 @@ std::string ShortDigestOf(std::string_view text) {
   return storage::ToHex(storage::Sha256Of(text)).substr(0, kNameDigits);
 }
 
-std::string NameOf(std::string_view id) {
-  return std::string(kCollection) + ShortDigestOf(id);
-}
-
 bool IsName(std::string_view name) {
-  return name.size() == kCollection.size() + kNameDigits &&
-         name.substr(0, kCollection.size()) == kCollection &&
-         name.substr(kCollection.size()).find_first_not_of("0123456789abcdef") ==
-             std::string_view::npos;
+  return name.starts_with(kCollection) &&
+         storage::IsHex(name.substr(kCollection.size()), kNameDigits);
 }
 
 // The name's part before `end`, or empty.
@@ -99,6 +93,10 @@ absl::Status OkIfNotFound(const absl::Status& removed) {
 }
 
 }  // namespace
+
+std::string UploadName(std::string_view id) {
+  return std::string(kCollection) + ShortDigestOf(id);
+}
 
 UploadStore::UploadStore(storage::FileSystem& files,
                          std::string folder,
@@ -292,7 +290,7 @@ absl::StatusOr<v1::Upload> UploadStore::Find(const std::string& id) {
 
 v1::Upload UploadStore::Describe(const std::string& id, const Entry& entry) const {
   v1::Upload upload;
-  upload.set_name(NameOf(id));
+  upload.set_name(UploadName(id));
   upload.set_subject(entry.origin.subject);
   upload.set_received_bytes(entry.received_bytes);
   upload.set_open(entry.holder != 0);
@@ -343,7 +341,7 @@ absl::StatusOr<v1::DeleteUploadResponse> UploadStore::Delete(const std::string& 
     const std::lock_guard lock(mutex_);
     RemoveExpired();
     const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const auto& one) {
-      return NameOf(one.first) == name;
+      return UploadName(one.first) == name;
     });
     if (found != entries_.end()) {
       id = found->first;

@@ -59,6 +59,10 @@ struct UploadSender {
   std::string caller;   // who sends it
 };
 
+/// `uploads/{digits of its SHA-256}`: what the upload of an id is called where the id, with which
+/// anybody could go on with it, is not to be seen.
+std::string UploadName(std::string_view id);
+
 /// The uploads of one service. Thread-safe; calls wait for the disk.
 ///
 /// An upload belongs to one call at a time, the last that asked for it: a sender whose connection

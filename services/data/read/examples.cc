@@ -1,7 +1,9 @@
 #include "services/data/read/examples.h"
 
 #include <cstddef>
+#include <numeric>
 #include <string>
+#include <vector>
 
 #include "common/status/status.h"
 
@@ -30,10 +32,10 @@ absl::StatusOr<std::int64_t> EstimateBytes(const features::ColumnSegments& rows)
     }
     const auto index = static_cast<std::size_t>(c);
     bytes += row_count * features::CellBytes(column.type());
-    for (std::size_t s = 0; !features::IsNumeric(column.type()) && s < rows.end_rows(index).size();
-         ++s) {
-      ASSIGN_OR_RETURN(const std::int64_t encoded, rows.EncodedBytes(index, s));
-      bytes += encoded;  // a text that is in many segments is in the table once
+    if (!features::IsNumeric(column.type())) {
+      // A text that is in many segments is in the table once.
+      ASSIGN_OR_RETURN(const std::vector<std::int64_t> encoded, rows.EncodedBytes(index));
+      bytes += std::accumulate(encoded.begin(), encoded.end(), std::int64_t{0});
     }
   }
   return bytes;

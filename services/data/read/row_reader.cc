@@ -1,6 +1,7 @@
 #include "services/data/read/row_reader.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "common/features/cell.h"
 #include "common/status/status.h"
@@ -32,19 +33,24 @@ std::int64_t BytesOf(const features::ColumnCells& cells) {
                                    cells.dictionary.MemoryBytes());
 }
 
-// Of one segment, decoded.
-absl::StatusOr<std::int64_t> SegmentBytes(const features::ColumnSegments& rows,
-                                          std::size_t column,
-                                          std::size_t segment) {
+// Of a column's largest segment, decoded.
+absl::StatusOr<std::int64_t> SegmentBytesMax(const features::ColumnSegments& rows,
+                                             std::size_t column) {
   const schema::v1::ColumnType type = rows.schema().columns(static_cast<int>(column)).type();
   const auto ends = rows.end_rows(column);
-  const std::int64_t begin = segment == 0 ? 0 : ends[segment - 1];
-  const std::int64_t cells = (ends[segment] - begin) * features::CellBytes(type);
-  if (features::IsNumeric(type)) {
-    return cells;
+  std::vector<std::int64_t> encoded(ends.size());  // numbers have no texts
+  if (!features::IsNumeric(type)) {
+    ASSIGN_OR_RETURN(encoded, rows.EncodedBytes(column));
   }
-  ASSIGN_OR_RETURN(const std::int64_t encoded, rows.EncodedBytes(column, segment));
-  return cells + 2 * encoded;  // its texts, and where each of them ends
+  std::int64_t largest = 0;
+  std::int64_t begin = 0;
+  for (std::size_t segment = 0; segment < ends.size(); ++segment) {
+    const std::int64_t cells = (ends[segment] - begin) * features::CellBytes(type);
+    // Its texts, and where each of them ends.
+    largest = std::max(largest, cells + 2 * encoded[segment]);
+    begin = ends[segment];
+  }
+  return largest;
 }
 
 }  // namespace
@@ -56,11 +62,7 @@ absl::StatusOr<std::int64_t> RowReader::EstimateBytes(const features::ColumnSegm
   std::int64_t bytes = std::min(kMessageBytes, columns * kRowsDefault * kValueBytes) +
                        static_cast<std::int64_t>(rows.marks().size());
   for (std::size_t c = 0; c < static_cast<std::size_t>(columns); ++c) {
-    std::int64_t largest = 0;
-    for (std::size_t segment = 0; segment < rows.end_rows(c).size(); ++segment) {
-      ASSIGN_OR_RETURN(const std::int64_t cells, SegmentBytes(rows, c, segment));
-      largest = std::max(largest, cells);
-    }
+    ASSIGN_OR_RETURN(const std::int64_t largest, SegmentBytesMax(rows, c));
     bytes += largest;
   }
   return bytes;

@@ -351,11 +351,17 @@ absl::StatusOr<storage::SegmentedBlob> DatasetStore::OpenColumn(const Row& row,
   return blob;
 }
 
-absl::StatusOr<std::int64_t> DatasetStore::SegmentBytes(const Row& row,
-                                                        const std::string& sha256,
-                                                        std::size_t segment) {
-  ASSIGN_OR_RETURN(const storage::SegmentedBlob blob, OpenColumn(row, sha256, segment));
-  return blob.size_bytes(segment);
+absl::StatusOr<std::vector<std::int64_t>> DatasetStore::SegmentBytes(const Row& row,
+                                                                     const std::string& sha256,
+                                                                     std::size_t segments) {
+  std::vector<std::int64_t> bytes(segments);
+  if (segments > 0) {
+    ASSIGN_OR_RETURN(const storage::SegmentedBlob blob, OpenColumn(row, sha256, segments - 1));
+    for (std::size_t segment = 0; segment < segments; ++segment) {
+      bytes[segment] = blob.size_bytes(segment);
+    }
+  }
+  return bytes;
 }
 
 absl::StatusOr<features::ColumnCells> DatasetStore::ReadSegment(const Row& row,
@@ -497,10 +503,10 @@ class StoredRows final : public features::ColumnSegments {
     return {ends.data(), static_cast<std::size_t>(ends.size())};
   }
 
-  [[nodiscard]] absl::StatusOr<std::int64_t> EncodedBytes(std::size_t column,
-                                                          std::size_t segment) const override {
+  [[nodiscard]] absl::StatusOr<std::vector<std::int64_t>> EncodedBytes(
+      std::size_t column) const override {
     const std::string& sha256 = manifest_.columns(static_cast<int>(column)).sha256();
-    return store_.SegmentBytes(row_, sha256, segment);
+    return store_.SegmentBytes(row_, sha256, end_rows(column).size());
   }
 
   [[nodiscard]] absl::StatusOr<features::ColumnCells> Read(std::size_t column,

@@ -104,6 +104,9 @@ class DatasetStore {
   absl::StatusOr<std::unique_ptr<const features::ColumnSegments>> OpenRows(
       const VersionedName& name);
 
+  /// For snapshots of the state while it changes (common/state/snapshot.h).
+  [[nodiscard]] storage::Database& catalog() { return *database_; }
+
  private:
   friend class StoredRows;
 
@@ -147,9 +150,9 @@ class DatasetStore {
   absl::StatusOr<storage::SegmentedBlob> OpenColumn(const Row& row,
                                                     const std::string& sha256,
                                                     std::size_t segment);
-  absl::StatusOr<std::int64_t> SegmentBytes(const Row& row,
-                                            const std::string& sha256,
-                                            std::size_t segment);
+  absl::StatusOr<std::vector<std::int64_t>> SegmentBytes(const Row& row,
+                                                         const std::string& sha256,
+                                                         std::size_t segments);
   absl::StatusOr<features::ColumnCells> ReadSegment(const Row& row,
                                                     const std::string& sha256,
                                                     std::size_t segment);

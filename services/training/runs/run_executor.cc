@@ -68,8 +68,7 @@ absl::StatusCode CodeOf(const absl::StatusOr<WorkerEnd>& end) {
 
 std::string FailureOf(const absl::StatusOr<WorkerEnd>& end) {
   if (!end.ok()) {
-    const std::string fix = Fix(end.status());
-    return std::string(Message(end.status())) + (fix.empty() ? "" : "; " + fix);
+    return MessageWithFix(end.status());
   }
   if (end->last.has_value()) {
     return end->last->failure().message();

@@ -19,11 +19,6 @@ using v1::Run;
 
 constexpr std::string_view kServing = "the serving service";
 
-std::string WithItsFix(const absl::Status& status) {
-  const std::string fix = Fix(status);
-  return std::string(Message(status)) + (fix.empty() ? "" : "; " + fix);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RunPublisher>> RunPublisher::Start(RunStore& store,
@@ -215,7 +210,7 @@ absl::StatusOr<Run> RunPublisher::StoreEnd(const std::string& name, const Result
             ? fmt::format("it was tried for {} seconds: {}",
                           std::chrono::ceil<std::chrono::seconds>(options_.limit).count(),
                           WaitReason(kServing, result.status()))
-            : WithItsFix(result.status()));
+            : MessageWithFix(result.status()));
   });
 }
 

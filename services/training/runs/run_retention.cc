@@ -26,11 +26,8 @@ RunRetention::RunRetention(RunStore& store,
       age_max_(kHoursOfDay * days) {
   Tidy();
   thread_ = std::jthread([this](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      WaitUnlessStopped(kInterval, stop);
-      if (!stop.stop_requested()) {
-        Tidy();
-      }
+    while (WaitUnlessStopped(kInterval, stop)) {
+      Tidy();
     }
   });
 }

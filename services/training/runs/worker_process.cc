@@ -23,6 +23,7 @@ extern "C" {  // glibc 2.36 forgot this in the header
 
 #include "common/status/check.h"
 #include "common/status/status.h"
+#include "common/storage/descriptor.h"
 #include "services/training/runs/report_frames.h"
 
 namespace millrace::training {
@@ -31,33 +32,9 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using storage::Descriptor;
 
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
-
-// A file descriptor that is closed with its owner.
-class Descriptor {
- public:
-  Descriptor() = default;
-
-  explicit Descriptor(int value) : value_(value) {}
-
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  ~Descriptor() { Reset(-1); }
-
-  void Reset(int value) {
-    if (value_ >= 0) {
-      close(value_);
-    }
-    value_ = value;
-  }
-
-  [[nodiscard]] int get() const { return value_; }
-
- private:
-  int value_ = -1;
-};
 
 struct Pipe {
   Descriptor read;

@@ -1,8 +1,6 @@
 #include "services/training/worker/await_folder.h"
 
-#include <condition_variable>
-#include <mutex>
-
+#include "common/patience/patience.h"
 #include "common/status/status.h"
 
 namespace millrace::training {
@@ -20,16 +18,12 @@ absl::StatusOr<storage::FolderLock> AwaitFolder(const std::string& folder,
                                                 std::chrono::milliseconds timeout,
                                                 const std::stop_token& stop) {
   const auto end = steady_clock::now() + timeout;
-  std::mutex mutex;
-  std::condition_variable_any changed;
-  std::unique_lock lock(mutex);
   while (true) {
     absl::StatusOr<storage::FolderLock> taken = storage::FolderLock::Take(folder);
     if (!absl::IsFailedPrecondition(taken.status()) || steady_clock::now() >= end) {
       return taken;
     }
-    changed.wait_for(lock, stop, kWait, [] { return false; });
-    if (stop.stop_requested()) {
+    if (!WaitUnlessStopped(kWait, stop)) {
       return Cancelled("the run was stopped while it waited for its folder");
     }
   }

@@ -35,10 +35,9 @@ v1::WorkerReport ReportOf(absl::StatusOr<v1::WorkerReport> last) {
     return *std::move(last);
   }
   v1::WorkerReport report;
-  const std::string fix = Fix(last.status());
   auto& failure = *report.mutable_failure();
   failure.set_code(static_cast<int>(last.status().code()));
-  failure.set_message(std::string(Message(last.status())) + (fix.empty() ? "" : "; " + fix));
+  failure.set_message(MessageWithFix(last.status()));
   return report;
 }
 

@@ -9,8 +9,8 @@
 
 #include "millrace/data/v1/data_service.pb.h"
 
-#include "clients/cli/uploads.h"
 #include "common/status/status.h"
+#include "common/transfer/upload_store.h"
 #include "tests/unit/clients/cli/command_test.h"
 #include "tests/unit/clients/cli/samples.h"
 #include "tests/unit/services/training/fails.h"
@@ -135,7 +135,7 @@ TEST_F(ImportTest, AWishToStopGivesUpTheUploadAndABreakDoesNot) {
   const auto version = ImportFile(shell_, File("a.csv", "a\n1\n"), header_);
   EXPECT_THAT(version,
               Fails(absl::StatusCode::kCancelled, "interrupted; what had arrived was deleted"));
-  EXPECT_EQ(deleted, UploadName(sent_header_.upload_id()));
+  EXPECT_EQ(deleted, transfer::UploadName(sent_header_.upload_id()));
 
   deleted.clear();
   data_.import_dataset = [](const auto&, const auto&, auto&) { return InvalidArgument("no"); };

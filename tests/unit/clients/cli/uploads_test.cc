@@ -104,10 +104,5 @@ TEST_F(UploadsTest, RmAsksAndADryRunLooks) {
   EXPECT_EQ(deleted_, "");
 }
 
-TEST(UploadNameTest, IsTheBeginningOfTheDigest) {
-  // printf %s 0123456789abcdef0123456789abcdef | sha256sum
-  EXPECT_EQ(UploadName("0123456789abcdef0123456789abcdef"), "uploads/3eb1bd439947eb76");
-}
-
 }  // namespace
 }  // namespace millrace::cli

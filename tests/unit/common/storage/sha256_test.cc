@@ -35,5 +35,13 @@ TEST(Sha256Test, HexIsLowerCaseAndTwoDigitsAByte) {
   EXPECT_EQ(ToHex(std::string("\x00\x0f\xA0\xff", 4)), "000fa0ff");
 }
 
+TEST(Sha256Test, HexIsSoManyLowerCaseDigits) {
+  EXPECT_TRUE(IsHex("00af", 4));
+  EXPECT_TRUE(IsHex(ToHex(Sha256Of("abc"))));
+  EXPECT_FALSE(IsHex("00af"));
+  EXPECT_FALSE(IsHex("00AF", 4));
+  EXPECT_FALSE(IsHex("00a/", 4));
+}
+
 }  // namespace
 }  // namespace millrace::storage

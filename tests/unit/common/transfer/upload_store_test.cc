@@ -26,6 +26,11 @@ using std::chrono::seconds;
 using testing::IsEmpty;
 using training::Fails;
 
+TEST(UploadNameTest, IsTheBeginningOfTheDigest) {
+  // printf %s 0123456789abcdef0123456789abcdef | sha256sum
+  EXPECT_EQ(UploadName("0123456789abcdef0123456789abcdef"), "uploads/3eb1bd439947eb76");
+}
+
 TEST_F(UploadStoreTest, AnIdIsBoundToItsHeader) {
   Send(0, 1'000);
   Restart();
