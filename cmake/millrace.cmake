@@ -68,9 +68,10 @@ endfunction()
 # millrace_test(NAME common_network_test SOURCES a_test.cc DEPS millrace::common::network)
 #
 # A GoogleTest program, run as one ctest. Extra arguments: LABELS, TIMEOUT (seconds, 120 by default).
-# One that does without common/rpc has the label `domain` and is built by the target domain_tests.
+# One that does without common/rpc has the label `domain` and is built by the target domain_tests. The
+# option THREADS gives it the label `threads`: the target threads_tests builds those for TSan.
 function(millrace_test)
-  cmake_parse_arguments(ARG "" "NAME;TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "THREADS" "NAME;TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -82,6 +83,10 @@ function(millrace_test)
   if(reach AND NOT ARG_LABELS AND NOT millrace::common::rpc IN_LIST reach)
     list(APPEND ARG_LABELS domain)
     add_dependencies(domain_tests ${ARG_NAME})
+  endif()
+  if(ARG_THREADS)
+    list(APPEND ARG_LABELS threads)
+    add_dependencies(threads_tests ${ARG_NAME})
   endif()
   add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME})
   set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
