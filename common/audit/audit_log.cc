@@ -207,6 +207,18 @@ absl::Status AuditLog::Write(const Change& change) {
   return absl::OkStatus();
 }
 
+absl::Status AuditLog::CopyTo(const std::string& folder) {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(files_.MakeFolder(folder));
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(files_, folder_));
+  for (const std::string& name : names) {
+    const std::string to = fmt::format("{}/{}", folder, name);
+    RETURN_IF_ERROR(name == end_.file ? storage::CopyFile(files_, Path(name), to, end_.bytes)
+                                      : storage::LinkFile(files_, Path(name), to));
+  }
+  return absl::OkStatus();
+}
+
 bool AuditLog::IsFull() const {
   return end_.bytes >= kFileBytesMax ||
          (days_ > 0 && end_.bytes > 0 && end_.since + kDay <= clock_.Now());

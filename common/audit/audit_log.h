@@ -54,6 +54,10 @@ class AuditLog {
   /// reserve of the folder above (storage/reserve.h).
   absl::Status Append(const Change& change);
 
+  /// Makes `folder`, on the same disk, a log of the lines that there are now: its complete files
+  /// are further names of this log's. Appending waits meanwhile.
+  absl::Status CopyTo(const std::string& folder);
+
  private:
   AuditLog(storage::FileSystem& files, const Clock& clock, std::string folder, std::int32_t days);
 

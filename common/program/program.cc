@@ -20,6 +20,7 @@
 #include "common/rpc/self_probe.h"
 #include "common/rpc/server.h"
 #include "common/state/actions.h"
+#include "common/state/snapshot_server.h"
 #include "common/status/hidden_folder.h"
 #include "common/status/status.h"
 #include "common/storage/reserve.h"
@@ -126,8 +127,12 @@ absl::Status Serve(const Settings& settings, const Served& served) {
                           .permissions = rpc::Merge({served.permissions, StatusPermissions()}),
                           .metrics = served.metrics.get(),
                           .counted_by_handlers = served.counted_by_handlers,
-                          .audit = served.audit},
+                          .audit = served.state ? &served.state->audit : nullptr},
                          services));
+  std::unique_ptr<state::SnapshotServer> snapshots;
+  if (served.state.has_value()) {
+    ASSIGN_OR_RETURN(snapshots, state::SnapshotServer::Start(*served.state));
+  }
   const std::string bound =
       fmt::format("{}:{}", settings.address.substr(0, settings.address.rfind(':')), server->port());
   ASSIGN_OR_RETURN(auto probe, rpc::SelfProbe::Start(bound, settings.tls, {.refused = [&server] {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,9 +19,9 @@
 #include "millrace/config/v1/server_limits.pb.h"
 #include "millrace/security/v1/security.pb.h"
 
-#include "common/audit/audit_log.h"
 #include "common/rpc/access.h"
 #include "common/rpc/server.h"
+#include "common/state/snapshot.h"
 #include "common/state/state.h"
 
 namespace millrace::program {
@@ -67,16 +68,18 @@ struct Served {
   rpc::Permissions permissions = {};          // of their methods
   std::shared_ptr<prometheus::Registry> metrics = {};
   std::set<std::string, std::less<>> counted_by_handlers = {};  // as in ServerOptions
-  audit::AuditLog* audit = nullptr;  // not owned; null: changes are not written down
+
+  /// The state that it serves; none: changes are not written down, and nothing can be backed up.
+  std::optional<state::OpenState> state = {};
 
   /// Called once the service has been asked to stop and says so, before calls in flight are
   /// drained: what should end by itself ends here.
   std::function<void()> before_drain = {};
 };
 
-/// Serves them and a StatusService, keeps the folder's reserve, writes the port files, probes
-/// itself, and returns when SIGTERM or SIGINT came and the calls in flight have ended or were
-/// cancelled. Requires: BlockStopSignals() before any thread.
+/// Serves them and a StatusService, keeps the folder's reserve, lends snapshots of the state,
+/// writes the port files, probes itself, and returns when SIGTERM or SIGINT came and the calls in
+/// flight have ended or were cancelled. Requires: BlockStopSignals() before any thread.
 absl::Status Serve(const Settings& settings, const Served& served);
 
 /// One service's program.

@@ -12,8 +12,9 @@
 namespace millrace::state {
 
 /// Does what `words` ask for with the state in `folder`, on the real disk, and prints to stdout
-/// what was found. Relative folders are those of the working folder. DATA_LOSS when something is
-/// damaged. Requires: the action is one of the three.
+/// what was found. Where the service runs, --verify and --backup read a snapshot that it lends.
+/// Relative folders are those of the working folder. DATA_LOSS when something is damaged. Requires:
+/// the action is one of the three.
 absl::Status Act(const StateLayout& layout, const std::string& folder, const config::Words& words);
 
 }  // namespace millrace::state

@@ -1,10 +1,10 @@
 #include "common/state/state.h"
 
-#include <map>
 #include <memory>
 #include <utility>
 
 #include "common/audit/audit_log.h"
+#include "common/state/blob_uses.h"
 #include "common/status/status.h"
 #include "common/storage/blob_store.h"
 #include "common/storage/database.h"
@@ -19,9 +19,6 @@ using storage::Database;
 using storage::FileSystem;
 using storage::StateFolder;
 using storage::TextOf;
-
-// Digests of blobs, and the names of what uses each.
-using BlobUses = std::map<std::string, std::vector<std::string>>;
 
 std::string CatalogPath(const std::string& folder, const StateLayout& layout) {
   return folder + "/" + layout.catalog;
@@ -39,19 +36,6 @@ absl::StatusOr<std::unique_ptr<Database>> OpenCatalog(const std::string& folder,
     return nullptr;
   }
   return catalog;
-}
-
-absl::StatusOr<BlobUses> UsesIn(Database& catalog, const StateLayout& layout) {
-  BlobUses uses;
-  ASSIGN_OR_RETURN(const auto version, catalog.Query("PRAGMA user_version"));
-  if (layout.blob_uses.empty() || storage::IntegerOf(version.at(0).at(0)) == 0) {
-    return uses;
-  }
-  ASSIGN_OR_RETURN(const auto rows, catalog.Query(layout.blob_uses));
-  for (const storage::DatabaseRow& row : rows) {
-    uses[TextOf(row.at(0))].push_back(TextOf(row.at(1)));
-  }
-  return uses;
 }
 
 std::string NeededBy(const std::vector<std::string>& names) {
@@ -191,6 +175,19 @@ absl::Status FirstOf(const StateReport& report, const std::string& folder) {
 }
 
 }  // namespace
+
+absl::StatusOr<BlobUses> UsesIn(Database& catalog, const StateLayout& layout) {
+  BlobUses uses;
+  ASSIGN_OR_RETURN(const auto version, catalog.Query("PRAGMA user_version"));
+  if (layout.blob_uses.empty() || storage::IntegerOf(version.at(0).at(0)) == 0) {
+    return uses;
+  }
+  ASSIGN_OR_RETURN(const auto rows, catalog.Query(layout.blob_uses));
+  for (const storage::DatabaseRow& row : rows) {
+    uses[TextOf(row.at(0))].push_back(TextOf(row.at(1)));
+  }
+  return uses;
+}
 
 absl::StatusOr<StateReport> Verify(FileSystem& files,
                                    const std::string& folder,

@@ -354,7 +354,7 @@ absl::StatusOr<std::vector<std::string>> Database::BrokenSeals(const std::string
   return damage;
 }
 
-absl::Status Database::CopyTo(const std::string& path) {
+absl::Status Database::CopyTo(const std::string& path, absl::FunctionRef<absl::Status()> and_then) {
   RETURN_IF_ERROR(CreateFile(path, O_EXCL));
   ASSIGN_OR_RETURN(const std::unique_ptr<Database> copy, Connect(path));
   const std::lock_guard lock(mutex_);
@@ -367,7 +367,8 @@ absl::Status Database::CopyTo(const std::string& path) {
   if (sqlite3_backup_finish(backup) != SQLITE_OK) {
     return copy->Failure("copying to " + path);
   }
-  return Annotate(copy->Query("PRAGMA wal_checkpoint(TRUNCATE)").status(), path);
+  RETURN_IF_ERROR(Annotate(copy->Query("PRAGMA wal_checkpoint(TRUNCATE)").status(), path));
+  return and_then();
 }
 
 absl::Status CheckCatalogIsThere(const std::string& path) {

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
@@ -79,9 +80,12 @@ class Database {
   /// everything; names up to 100 rows of a table.
   absl::StatusOr<std::vector<std::string>> Damage();
 
-  /// Makes `path`, which must not be there, a durable copy of what is committed, while others go on
-  /// (SQLite's online backup). Copying the file itself would drop this process's locks on it.
-  absl::Status CopyTo(const std::string& path);
+  /// Makes `path`, which must not be there, a durable copy of what is committed (SQLite's online
+  /// backup), and then calls `and_then`, before anybody changes what was copied. Copying the file
+  /// itself would drop this process's locks on it.
+  absl::Status CopyTo(
+      const std::string& path,
+      absl::FunctionRef<absl::Status()> and_then = [] { return absl::OkStatus(); });
 
  private:
   Database() = default;

@@ -1,8 +1,9 @@
 #include "common/storage/durable_file.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "common/clock/random.h"
 #include "common/status/status.h"
@@ -42,15 +43,26 @@ absl::Status WriteDurably(FileSystem& files,
   return files.SyncFolder(folder);
 }
 
-absl::Status CopyFile(FileSystem& files, const std::string& from, const std::string& to) {
+absl::Status CopyFile(FileSystem& files,
+                      const std::string& from,
+                      const std::string& to,
+                      std::int64_t bytes_max) {
   ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> source, files.Open(from));
   ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.Create(to));
-  for (std::int64_t offset = 0; offset < source->size(); offset += kReadBytes) {
-    ASSIGN_OR_RETURN(const std::string bytes, source->Read(offset, kReadBytes));
+  const std::int64_t end = std::min(source->size(), bytes_max);
+  for (std::int64_t offset = 0; offset < end; offset += kReadBytes) {
+    ASSIGN_OR_RETURN(const std::string bytes,
+                     source->Read(offset, std::min(kReadBytes, end - offset)));
     RETURN_IF_ERROR(file->Append(bytes));
   }
   RETURN_IF_ERROR(file->Sync());
   return file->Close();
+}
+
+absl::Status LinkFile(FileSystem& files, const std::string& from, const std::string& to) {
+  std::error_code error;
+  std::filesystem::create_hard_link(from, to, error);
+  return error ? CopyFile(files, from, to) : absl::OkStatus();
 }
 
 std::string ParentOf(const std::string& path) {

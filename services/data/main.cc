@@ -94,7 +94,10 @@ absl::Status Run(const v1::DataConfig& config) {
                          .services = {&service},
                          .permissions = DataPermissions(),
                          .metrics = metrics,
-                         .audit = audit.get()});
+                         .state = {{.folder = config.folder(),
+                                    .layout = DatasetStore::Layout(),
+                                    .catalog = store->catalog(),
+                                    .audit = *audit}}});
 }
 
 }  // namespace

@@ -123,7 +123,10 @@ absl::Status Run(const v1::ServingConfig& config) {
        .permissions = ServingPermissions(),
        .metrics = metrics,
        .counted_by_handlers = {ServingService::kPredict, InferenceService::kModelInfer},
-       .audit = audit.get()});
+       .state = {{.folder = folder,
+                  .layout = Repository::Layout(),
+                  .catalog = repository->catalog(),
+                  .audit = *audit}}});
 }
 
 }  // namespace

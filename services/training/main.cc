@@ -129,7 +129,10 @@ absl::Status Run(const v1::TrainingConfig& config) {
                          .services = {&service},
                          .permissions = TrainingPermissions(),
                          .metrics = metrics,
-                         .audit = audit.get(),
+                         .state = {{.folder = folder,
+                                    .layout = RunStore::Layout(),
+                                    .catalog = store->catalog(),
+                                    .audit = *audit}},
                          // Its runs' last events reach their watchers while the server drains.
                          .before_drain = [&executor] { executor->Stop(); }});
 }

@@ -1,9 +1,12 @@
 // What the programs do with a state beside serving it: verify, back up, restore, refuse.
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -20,6 +23,30 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
+
+/// Imports datasets and deletes them again, as long as it lives.
+class Work {
+ public:
+  explicit Work(Clients& clients)
+      : thread_([this, &clients](const std::stop_token& stop) {
+          const std::string iris = ReadFile("tests/data/iris.csv");
+          data::v1::DeleteDatasetRequest remove;
+          remove.set_name("datasets/work");
+          while (!stop.stop_requested()) {
+            const auto imported =
+                Import(clients.data(), HeaderOf("work", "iris.csv", "species"), iris);
+            const auto removed = Call(clients.data(), &DataStub::DeleteDataset, remove);
+            done_ += imported.ok() && removed.ok() ? 1 : 0;
+          }
+        }) {}
+
+  /// How often both succeeded.
+  [[nodiscard]] int done() const { return done_; }
+
+ private:
+  std::atomic<int> done_ = 0;
+  std::jthread thread_;
+};
 
 class StateTest : public testing::Test {
  protected:
@@ -94,11 +121,39 @@ TEST_F(StateTest, ARestoredBackupGivesTheSameAnswersBitForBit) {
             trained.run.model() + "/versions/2");
 }
 
-TEST_F(StateTest, AStateInUseIsLeftAlone) {
+TEST_F(StateTest, ABackupOfServicesAtWorkIsAStateOfOneMoment) {
+  const auto pipeline = ReadExample("breast_cancer.yaml").value();
+  const Trained trained = Apply(*clients_, pipeline).value();
+  const auto request = RequestOf(trained.run.model(), ParseTable(FileOf(pipeline)));
+  const auto answers = PredictBits(clients_->serving(), request).value();
+  {
+    const Work work(*clients_);
+    for (int round = 0; round < 3; ++round) {
+      for (const Service service : {Service::kTraining, Service::kServing, Service::kData}) {
+        fs::remove_all(Copy(service));
+        ExpectDone(service, {"--backup", Copy(service)}, "and verified it");
+        ExpectDone(service, {"--verify"}, "0 damaged");
+      }
+    }
+    EXPECT_GT(work.done(), 0);
+  }
+  Stop();
   for (const Service service : kServices) {
-    ExpectRefused(service, {"--verify"}, "is in use by another process");
-    ExpectRefused(service, {"--backup", Copy(service)}, "is in use by another process");
-    EXPECT_FALSE(fs::exists(Copy(service)));
+    EXPECT_FALSE(fs::exists(services_.folder(service) + "/snapshot"));
+    fs::remove_all(services_.folder(service));
+    ExpectDone(service, {"--restore", Copy(service)}, "and verified it");
+  }
+  Start();
+
+  EXPECT_EQ(PredictBits(clients_->serving(), request).value(), answers);
+  EXPECT_EQ(Watch(clients_->training(), trained.run.name()).value().back().run().state(),
+            training::v1::Run::STATE_SUCCEEDED);
+}
+
+TEST_F(StateTest, AStateInUseIsNotRestoredInto) {
+  for (const Service service : kServices) {
+    ExpectDone(service, {"--backup", Copy(service)}, "and verified it");
+    ExpectRefused(service, {"--restore", Copy(service)}, "is not empty");
   }
 }
 

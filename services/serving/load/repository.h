@@ -117,6 +117,9 @@ class Repository {
   /// another version could be named instead.
   absl::Status Delete(const std::string& model, std::int32_t number, const std::string& caller);
 
+  /// For snapshots of the state while it changes (common/state/snapshot.h).
+  [[nodiscard]] storage::Database& catalog() { return *database_; }
+
  private:
   Repository(const Clock& clock, storage::StateFolder state)
       : clock_(clock),

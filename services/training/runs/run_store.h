@@ -99,7 +99,7 @@ class RunStore {
   /// Runs at rest that may have more epochs than that.
   absl::StatusOr<std::vector<std::string>> WithManyEvents();
 
-  /// Names of runs that have ended before `time`, oldest first.
+  /// Names of runs that have ended before `time`.
   absl::StatusOr<std::vector<std::string>> EndedBefore(std::chrono::system_clock::time_point time);
 
   /// Up to `count_max` events with a sequence above `after_sequence`, in order.
@@ -109,6 +109,9 @@ class RunStore {
 
   /// Tells `listener` of each change of the run until it is destroyed.
   void Listen(const std::string& name, const std::weak_ptr<RunListener>& listener);
+
+  /// For snapshots of the state while it changes (common/state/snapshot.h).
+  [[nodiscard]] storage::Database& catalog() { return *database_; }
 
  private:
   struct Row {
