@@ -60,7 +60,8 @@ PublisherOptions PublishTo(Serving& serving_service, const v1::TrainingConfig& c
                    {.folder = trained.folder,
                     .model = trained.run.model(),
                     .no_traffic = trained.run.no_traffic(),
-                    .request_id = trained.request_id},
+                    .request_id = trained.request_id,
+                    .upload_id = trained.upload_id},
                    {},
                    stop);
   };

@@ -74,6 +74,7 @@ absl::StatusOr<ModelVersion> Attempt(Stub& serving_service,
   UploadHeader header;
   header.set_model(publication.model);
   header.set_no_traffic(publication.no_traffic);
+  header.set_upload_id(publication.upload_id);
   header.set_size_bytes(trained.facts.size_bytes());
   *header.mutable_signature() = model::SignatureOf(trained.facts.transforms());
   const transfer::UploadOptions upload{

@@ -18,6 +18,10 @@ struct Publication {
   std::string model;            // `models/{model}`
   bool no_traffic = false;      // see UploadHeader
   std::string request_id = {};  // goes with every call as the metadata `x-request-id`
+
+  // Names the upload; empty: a random name. Attempts that share it take one place in serving, also
+  // where it had no room for the model and kept what it received.
+  std::string upload_id = {};
 };
 
 struct PublishOptions {

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/clock/random.h"
 #include "common/patience/passing.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -63,6 +64,7 @@ void RunPublisher::Insert(const std::string& name) {
                             Entry{.id = ++last_id_,
                                   .next = now,
                                   .end = now + options_.limit,
+                                  .upload_id = RandomHex(16),
                                   .backoff = Backoff(options_.waits)});
   metrics_.SetPublishing(entries_.size());
   changed_.notify_all();
@@ -131,20 +133,24 @@ void RunPublisher::Work() {
     }
     const std::string name = earliest->first;
     const std::int64_t id = earliest->second.id;
+    const std::string upload_id = earliest->second.upload_id;
     const std::stop_token stop = earliest->second.stop.get_token();
     std::optional<Result> result = earliest->second.unstored;
     if (!result.has_value()) {
       earliest->second.at_once = false;
       lock.unlock();
-      result = Attempt(name, stop);
+      result = Attempt(name, upload_id, stop);
       lock.lock();
     }
     Settle(name, id, *result);
   }
 }
 
-RunPublisher::Result RunPublisher::Attempt(const std::string& name, const std::stop_token& stop) {
+RunPublisher::Result RunPublisher::Attempt(const std::string& name,
+                                           const std::string& upload_id,
+                                           const std::stop_token& stop) {
   TrainedRun trained;
+  trained.upload_id = upload_id;
   ASSIGN_OR_RETURN(trained.run, store_.Get(name));
   ASSIGN_OR_RETURN(trained.request_id, store_.RequestOf(name));
   ASSIGN_OR_RETURN(const std::int64_t number, store_.NumberOf(name));

@@ -30,6 +30,7 @@ struct TrainedRun {
   v1::Run run;
   std::string folder;
   std::string request_id;
+  std::string upload_id;  // the same for all attempts of a run, known to nobody else
 };
 
 struct PublisherOptions {
@@ -88,6 +89,7 @@ class RunPublisher {
     std::int64_t id = 0;  // no other entry has it
     Time next;            // attempt
     Time end;             // of all attempts
+    std::string upload_id;
     Backoff backoff;
     std::stop_source stop = {};
     bool at_once = false;                 // whether to be tried again without a wait
@@ -106,7 +108,9 @@ class RunPublisher {
   void Erase(Entries::iterator entry);
   void Work();
   Entries::iterator Earliest();
-  Result Attempt(const std::string& name, const std::stop_token& stop);
+  Result Attempt(const std::string& name,
+                 const std::string& upload_id,
+                 const std::stop_token& stop);
   void Settle(const std::string& name, std::int64_t id, const Result& result);
   void TryLater(const std::string& name, Entry& entry, const absl::Status& why);
   absl::StatusOr<v1::Run> StoreEnd(const std::string& name, const Result& result);

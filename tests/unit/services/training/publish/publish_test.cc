@@ -40,7 +40,10 @@ class PublishTest : public testing::Test {
 
   absl::StatusOr<std::string> Run(bool no_traffic = false) {
     return Publish(*stub_,
-                   {.folder = folder_.path(), .model = "models/points", .no_traffic = no_traffic},
+                   {.folder = folder_.path(),
+                    .model = "models/points",
+                    .no_traffic = no_traffic,
+                    .upload_id = "0123456789abcdef"},
                    {},
                    stop_.get_token());
   }
@@ -69,6 +72,7 @@ TEST_F(PublishTest, SendsTheBundleWholeWithWhatItIs) {
     EXPECT_EQ(header.model(), "models/points");
     EXPECT_EQ(header.size_bytes(), static_cast<std::int64_t>(bundle.size()));
     EXPECT_TRUE(header.no_traffic());
+    EXPECT_EQ(header.upload_id(), "0123456789abcdef");
     ASSERT_EQ(header.signature().features_size(), 1);
     EXPECT_EQ(header.signature().features(0).name(), "age");
   }

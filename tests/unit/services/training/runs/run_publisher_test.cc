@@ -45,6 +45,7 @@ class Serving {
     const std::lock_guard lock(mutex_);
     taken_.push_back(trained.run.name());
     folders_.push_back(trained.folder);
+    upload_ids_.push_back(trained.upload_id);
     std::vector<absl::Status>& refusals = refusals_[trained.run.name()];
     if (refusals.empty()) {
       return "models/points/versions/4";
@@ -61,6 +62,11 @@ class Serving {
     return taken_;
   }
 
+  std::vector<std::string> upload_ids() {
+    const std::lock_guard lock(mutex_);
+    return upload_ids_;
+  }
+
   std::vector<std::string> folders() {
     const std::lock_guard lock(mutex_);
     return folders_;
@@ -73,6 +79,7 @@ class Serving {
   std::map<std::string, std::vector<absl::Status>> refusals_;  // guarded by mutex_
   std::vector<std::string> taken_;                             // guarded by mutex_
   std::vector<std::string> folders_;                           // guarded by mutex_
+  std::vector<std::string> upload_ids_;                        // guarded by mutex_
 };
 
 class RunPublisherTest : public testing::Test {
@@ -165,6 +172,24 @@ TEST_F(RunPublisherTest, WhatCanMendItselfIsTriedAgainAndToldWhenItChanges) {
                           "the serving service says: again",
                           "the serving service says: no token",
                           "the serving service says: needs writer"));
+}
+
+TEST_F(RunPublisherTest, AllAttemptsOfARunAreOneUploadAndThoseOfAnotherAreAnother) {
+  const std::string name = Trained();
+  serving_.Refuse(name, {ResourceExhausted("no memory"), ResourceExhausted("no memory")});
+  Start();
+  AwaitRest(name);
+  const std::string other = Trained();
+  publisher_->Add(other);
+  AwaitRest(other);
+
+  const std::vector<std::string> ids = serving_.upload_ids();
+
+  ASSERT_EQ(ids.size(), 4U);
+  EXPECT_EQ(ids[0].size(), 32U);
+  EXPECT_EQ(ids[1], ids[0]);
+  EXPECT_EQ(ids[2], ids[0]);
+  EXPECT_NE(ids[3], ids[0]);
 }
 
 TEST_F(RunPublisherTest, ARefusalLetsTheRunRestWithTheReasonAndTheBundle) {
