@@ -310,7 +310,9 @@ void AddImport(CLI::App& noun, Action& chosen) {
   const auto list = [verb](const char* flag, std::vector<std::string>* field, const char* help) {
     verb->add_option(flag, *field, help)->allow_extra_args(false);
   };
-  list("--missing", &words->missing, "a text that means no value; may be repeated");
+  list("--missing",
+       &words->missing,
+       "a text that means no value, in place of NA, ? and such; may be repeated");
   list("--drop", &words->drop, "a column to keep out; may be repeated");
   list("--type", &words->types, "COLUMN=TYPE, for example zip=category; may be repeated");
   verb->add_flag_function(

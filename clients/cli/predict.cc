@@ -105,17 +105,18 @@ PredictRequest OneRow(const ModelVersion& version, const std::vector<std::string
   return request;
 }
 
+constexpr std::string_view kRow = "rows[";
+
 // `rows[3]: ...` of a request that begins behind row `done` as `row N: ...`, counted from 1 over
-// all batches; what names no row is of all of them.
-absl::Status AtRow(const absl::Status& status, std::int64_t done, int rows) {
+// all batches; what names no row stays as it is.
+absl::Status AtRow(const absl::Status& status, std::int64_t done) {
   const std::string_view message = Message(status);
-  constexpr std::string_view kRow = "rows[";
   const std::size_t close = message.find(']');
   std::int64_t place = 0;
   const char* const begin = message.data() + kRow.size();
   if (!message.starts_with(kRow) || close == std::string_view::npos ||
       std::from_chars(begin, message.data() + close, place).ec != std::errc()) {
-    return Annotate(status, fmt::format("rows {} to {}", done + 1, done + rows));
+    return status;
   }
   return Reworded(status, fmt::format("row {}{}", done + place + 1, message.substr(close + 1)));
 }
@@ -137,7 +138,11 @@ absl::Status PredictAll(Shell& shell, const ModelVersion& version, RowSource& so
     }
     const absl::StatusOr<PredictResponse> response = PredictBatch(shell, request);
     if (!response.ok()) {
-      return AtRow(response.status(), done, request.rows_size());
+      const absl::Status status = AtRow(response.status(), done);
+      return status != response.status()
+                 ? status
+                 : Annotate(status,
+                            fmt::format("rows {} to {}", done + 1, done + request.rows_size()));
     }
     writer.Take(request, *response);
     done += request.rows_size();
@@ -162,9 +167,12 @@ absl::Status PredictWordsRow(const PredictWords& words, Shell& shell) {
   ASSIGN_OR_RETURN(const ModelVersion version, GetModel(words.model, shell));
   PredictRequest request = OneRow(version, words.values);
   request.set_model(version.name());
-  ASSIGN_OR_RETURN(const PredictResponse response, PredictBatch(shell, request));
+  const absl::StatusOr<PredictResponse> response = PredictBatch(shell, request);
+  if (!response.ok()) {
+    return AtRow(response.status(), 0);
+  }
   PredictionWriter writer(shell, version.manifest().transforms().label().column().name());
-  writer.Take(request, response);
+  writer.Take(request, *response);
   writer.Finish();
   return absl::OkStatus();
 }

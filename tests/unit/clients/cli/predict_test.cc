@@ -237,6 +237,14 @@ TEST_F(PredictTest, ARowThatIsRefusedIsCountedFromOneOverAllBatches) {
                         "code: INVALID_ARGUMENT (exit 5), request "));
 }
 
+TEST_F(PredictTest, TheRowOfTheWordsIsNoFieldOfARequest) {
+  serving_.predict = [](const PredictRequest&, PredictResponse&) {
+    return InvalidArgument("rows[0]: column 'a' is a finite number, found 'b'");
+  };
+  EXPECT_THAT(Command({"predict", "iris", "a=b"}).err,
+              HasSubstr("error: row 1: column 'a' is a finite number, found 'b'\n"));
+}
+
 TEST_F(PredictTest, AnAnswerForAnotherNumberOfRowsIsNotBelieved) {
   serving_.predict = [](const PredictRequest&, PredictResponse& response) {
     response.add_predictions();
