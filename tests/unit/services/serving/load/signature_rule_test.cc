@@ -68,10 +68,9 @@ TEST(SignatureRuleTest, WholeNumbersAndFractionsAreOneKind) {
 }
 
 TEST(SignatureRuleTest, WhatCallersSendMayNotChange) {
+  ExpectRefused(Signature(Features(kFeatures.begin() + 1, kFeatures.end())),
+                "the feature 'age' is missing");
   Features other = kFeatures;
-  other.erase(other.begin());
-  ExpectRefused(Signature(other), "the feature 'age' is missing");
-  other = kFeatures;
   other.emplace_back("height", schema::v1::COLUMN_TYPE_REAL);
   ExpectRefused(Signature(other), "the feature 'height' is new");
   other = kFeatures;
