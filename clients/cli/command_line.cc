@@ -286,7 +286,10 @@ void Build(CLI::App& root, CommandLine& line) {
 
 void AddPages(CLI::App& app, const std::string& parent, std::vector<HelpPage>& pages) {
   const std::string path = parent.empty() ? app.get_name() : parent + " " + app.get_name();
-  pages.push_back({.command = path, .text = app.help(parent)});
+  // How many line ends come last depends on CLI11's release.
+  const std::string help = app.help(parent);
+  pages.push_back(
+      {.command = path, .text = help.substr(0, help.find_last_not_of('\n') + 1) + "\n"});
   for (CLI::App* const verb : app.get_subcommands(nullptr)) {
     if (!verb->get_group().empty()) {
       AddPages(*verb, path, pages);

@@ -1,10 +1,12 @@
 #include "clients/cli/verb.h"
 
+#include <charconv>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -26,6 +28,19 @@ CLI::App* AddVerb(CLI::App& noun, const NamedVerb& verb, std::string& name) {
   CLI::App* const app = noun.add_subcommand(verb.verb, verb.help);
   app->add_option(verb.word, name, verb.word_help)->required(verb.required);
   return app;
+}
+
+// As CLI::Range, whose words depend on CLI11's release.
+CLI::Validator WithinLimit() {
+  const auto check = [](const std::string& text) {
+    int limit = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, limit);
+    return error == std::errc() && stop == end && limit >= 1 && limit <= kListMax
+               ? std::string()
+               : fmt::format("must be in [1, {}], found '{}'", kListMax, text);
+  };
+  return {check, fmt::format("INT in [1 - {}]", kListMax)};
 }
 
 }  // namespace
@@ -53,7 +68,7 @@ CLI::App* AddList(CLI::App& noun,
   };
   const auto add = [&](const NamedVerb& named) {
     CLI::App* const app = AddVerb(noun, named, *name);
-    app->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
+    app->add_option("--limit", *limit, "rows to show")->check(WithinLimit());
     app->callback(act_on);
     return app;
   };
@@ -76,7 +91,7 @@ void AddListOfAll(CLI::App& noun,
     if (word == std::string_view("list")) {
       app->group("");  // the same in another word; hidden
     }
-    app->add_option("--limit", *limit, "rows to show")->check(CLI::Range(1, kListMax));
+    app->add_option("--limit", *limit, "rows to show")->check(WithinLimit());
     app->callback([limit, act, &chosen] {
       chosen = [limit, act](Shell& shell) { return act(*limit, shell); };
     });

@@ -120,14 +120,13 @@ TEST(CommandLineTest, AThingMayBeCalledLikeAVerb) {
 
 TEST(CommandLineTest, ANumberIsInItsRange) {
   EXPECT_THAT(Do({"run", "ls", "--limit=0"}),
-              FailsWith(Exit::kUsage, "--limit: Value 0 not in range 1 to 1000000"));
+              FailsWith(Exit::kUsage, "--limit: must be in [1, 1000000], found '0'"));
   EXPECT_THAT(Do({"run", "ls", "--limit=many"}), FailsWith(Exit::kUsage, "--limit"));
   EXPECT_TRUE(ParseCommandLine({"run", "ls", "--limit=1000000"}).ok());
 }
 
 TEST(CommandLineTest, AFlagTakesAnEmptyValueAndNotTheNextWord) {
   EXPECT_THAT(Do({"dataset", "ls", "--limit=", "iris"}), FailsWith(Exit::kUsage, "--limit"));
-  EXPECT_THAT(Do({"run", "start", "--detach=", "-f=x"}), FailsWith(Exit::kUsage, "--detach"));
 }
 
 TEST(CommandLineTest, BehindTwoDashesNothingIsAFlag) {
