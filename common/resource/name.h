@@ -24,7 +24,8 @@ struct VersionedName {
 
 /// Parses `{collection}/{id}`, `{collection}/{id}/versions/{number}` or, for datasets,
 /// `{collection}/{id}/versions/sha256:{digest}`. `collection` is "datasets" or "models"; `field` is
-/// named in the error: INVALID_ARGUMENT with what was expected and found.
+/// named in the error: INVALID_ARGUMENT with what was expected and found. A name that begins with
+/// `projects/` is refused, as reserved.
 absl::StatusOr<VersionedName> ParseVersionedName(std::string_view collection,
                                                  std::string_view field,
                                                  std::string_view name);

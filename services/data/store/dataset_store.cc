@@ -10,6 +10,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include "common/resource/page.h"
 #include "common/status/check.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -24,8 +25,6 @@ using storage::Blob;
 using storage::DatabaseRow;
 using storage::IntegerOf;
 using storage::TextOf;
-
-constexpr std::size_t kPageBytesMax = std::size_t{1} << 20U;
 
 // `place` orders versions by the time they were made. A dataset's row stays when its versions go,
 // so that no number is given twice.
@@ -415,13 +414,11 @@ absl::StatusOr<v1::ListDatasetsResponse> DatasetStore::List(const std::string& d
                        " ORDER BY place DESC LIMIT ?3",
                        {before, dataset, std::int64_t{page_size} + 1}));
   v1::ListDatasetsResponse page;
-  std::size_t bytes = 0;
+  PageRoom room(page_size);
   std::int64_t last = 0;
   for (const DatabaseRow& values : rows) {
     const std::string& summary = storage::BytesOf(values.at(6));
-    bytes += summary.size();
-    const bool full = page.datasets_size() == page_size;
-    if (full || (page.datasets_size() > 0 && bytes > kPageBytesMax)) {
+    if (!room.Take(summary.size())) {
       page.set_next_page_token(std::to_string(last));
       break;
     }

@@ -9,6 +9,7 @@
 #include "common/model/bundle.h"
 #include "common/model/signature.h"
 #include "common/resource/name.h"
+#include "common/resource/page.h"
 #include "common/status/status.h"
 #include "common/storage/sha256.h"
 #include "common/telemetry/log.h"
@@ -367,13 +368,17 @@ absl::StatusOr<v1::ListModelsResponse> ServedModels::List(const v1::ListModelsRe
   if (!request.model().empty()) {
     ASSIGN_OR_RETURN(only, ParseVersionedName("models", "model", request.model()));
   }
+  // One more than asked for tells whether there is a next page.
   ASSIGN_OR_RETURN(auto listed, repository_.List(only.id, page.before, page.size + 1));
   v1::ListModelsResponse response;
-  if (listed.size() > static_cast<std::size_t>(page.size)) {
-    listed.pop_back();
-    response.set_next_page_token(std::to_string(listed.back().key));
-  }
+  PageRoom room(page.size);
+  std::int64_t last = 0;
   for (Repository::Listed& one : listed) {
+    if (!room.Take(one.version.ByteSizeLong())) {
+      response.set_next_page_token(std::to_string(last));
+      break;
+    }
+    last = one.key;
     ASSIGN_OR_RETURN(const VersionedName name,
                      ParseVersionedName("models", "name", one.version.name()));
     const auto model = ModelOf(name.id);

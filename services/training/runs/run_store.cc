@@ -12,6 +12,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "common/clock/random.h"
+#include "common/resource/page.h"
 #include "common/status/status.h"
 #include "services/training/runs/run_state.h"
 
@@ -221,13 +222,18 @@ absl::StatusOr<std::vector<Run>> RunStore::InState(Run::State state) {
 
 absl::StatusOr<RunStore::Page> RunStore::List(std::int32_t page_size, std::string_view page_token) {
   ASSIGN_OR_RETURN(const std::int64_t below, NumberOfToken(page_token));
+  // One more than asked for tells whether there is a next page.
   ASSIGN_OR_RETURN(
       std::vector<DatabaseRow> rows,
       database_->Query("SELECT number, run FROM runs WHERE number < ? ORDER BY number DESC LIMIT ?",
                        {below, std::int64_t{page_size} + 1}));
   Page page;
-  if (rows.size() > static_cast<std::size_t>(page_size)) {
-    rows.pop_back();
+  PageRoom room(page_size);
+  const auto end = std::find_if_not(rows.begin(), rows.end(), [&](const DatabaseRow& row) {
+    return room.Take(storage::BytesOf(row.at(1)).size());
+  });
+  if (end != rows.end()) {
+    rows.erase(end, rows.end());
     page.next_page_token = fmt::format("{}", IntegerOf(rows.back().at(0)));
   }
   ASSIGN_OR_RETURN(page.runs, RunsOf(rows, 1));

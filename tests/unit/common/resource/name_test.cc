@@ -123,6 +123,17 @@ TEST(NameTest, ReadsARun) {
   }
 }
 
+TEST(NameTest, ProjectsAreReserved) {
+  for (const absl::Status& status :
+       {ParseVersionedName("datasets", "name", "projects/a/datasets/iris").status(),
+        ParseVersionedName("models", "name", "projects/").status(),
+        ParseRunName("name", "projects/a/runs/r-1").status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(Message(status)),
+                HasSubstr("name must not begin with 'projects/', which is reserved"));
+  }
+}
+
 TEST(NameTest, WhatIsWrittenReadsBack) {
   EXPECT_EQ(CollectionName("models", "iris"), "models/iris");
   const std::string name = VersionName("models", "iris", 12);

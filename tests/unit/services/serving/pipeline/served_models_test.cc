@@ -292,6 +292,28 @@ TEST_F(ServedModelsTest, ListsInPages) {
   EXPECT_EQ(models_->List({})->models_size(), 6);
 }
 
+TEST_F(ServedModelsTest, APageOfLargeModelsEndsAtAMebibyte) {
+  for (const float weights : {1.0F, 2.0F, 3.0F, 4.0F, 5.0F}) {
+    model::Bundle bundle = SmallBundle(weights);
+    auto& confusion = *bundle.manifest.add_evaluations()->mutable_confusion();
+    confusion.Resize(200'000, 1'000);  // two bytes each
+    const auto bytes = model::WriteBundle(bundle);
+    ASSERT_TRUE(bytes.ok()) << bytes.status();
+    ASSERT_TRUE(models_->Add(HeaderOf("m"), *bytes).ok());
+  }
+  v1::ListModelsRequest request;
+  request.set_page_size(1'000);
+  std::vector<int> sizes;
+  do {
+    const auto page = models_->List(request);
+    ASSERT_TRUE(page.ok()) << page.status();
+    sizes.push_back(page->models_size());
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+
+  EXPECT_THAT(sizes, ElementsAre(2, 2, 1));
+}
+
 TEST_F(ServedModelsTest, TellsARouteAsItWasSet) {
   Add("m", 1);
   Add("m", 2);

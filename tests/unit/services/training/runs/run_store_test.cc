@@ -182,6 +182,24 @@ TEST_F(RunStoreTest, PagesGoFromTheNewestToTheOldest) {
   EXPECT_EQ(last->next_page_token, "");
 }
 
+TEST_F(RunStoreTest, APageOfLargeRunsEndsAtAMebibyte) {
+  for (int i = 0; i < 5; ++i) {
+    v1::Run run;
+    run.set_failure(std::string(400'000, 'x'));
+    ASSERT_TRUE(store_->Add(run, "").ok());
+  }
+  std::string token;
+  std::vector<std::size_t> sizes;
+  do {
+    const auto page = store_->List(1'000, token);
+    ASSERT_TRUE(page.ok()) << page.status();
+    sizes.push_back(page->runs.size());
+    token = page->next_page_token;
+  } while (!token.empty());
+
+  EXPECT_THAT(sizes, testing::ElementsAre(2, 2, 1));
+}
+
 TEST_F(RunStoreTest, APageThatIsExactlyFullIsTheLast) {
   Add();
   Add();
