@@ -273,20 +273,37 @@ void AddProfile(CLI::App& noun, Action& chosen) {
       ->check(CLI::IsMember({"raw", "train", "validation", "test"}));
 }
 
+bool IsVersion(const std::string& full_name) {
+  return full_name.find("/versions/") != std::string::npos;
+}
+
 absl::Status LookAt(const std::string& full_name, Shell& shell) {
   ASSIGN_OR_RETURN(const DatasetVersion version, GetVersion(full_name, shell));
   // The version may be named by its digest.
-  const bool one = full_name.find("/versions/") != std::string::npos;
-  TellWhatStandsOn(one ? version.name() : full_name, shell);
+  TellWhatStandsOn(IsVersion(full_name) ? version.name() : full_name, shell);
   return absl::OkStatus();
 }
 
-absl::Status Remove(const std::string& full_name, Shell& shell) {
+// A version, or a dataset with all that it has.
+absl::StatusOr<data::v1::DeleteDatasetResponse> Delete(const std::string& full_name, Shell& shell) {
+  if (IsVersion(full_name)) {
+    data::v1::DeleteDatasetVersionRequest request;
+    request.set_name(full_name);
+    RETURN_IF_ERROR(
+        shell.connection.Call(shell.connection.Data(), &DataStub::DeleteDatasetVersion, request)
+            .status());
+    data::v1::DeleteDatasetResponse one;
+    one.set_deleted_count(1);
+    return one;
+  }
   data::v1::DeleteDatasetRequest request;
   request.set_name(full_name);
-  ASSIGN_OR_RETURN(
-      const data::v1::DeleteDatasetResponse response,
-      shell.connection.Call(shell.connection.Data(), &DataStub::DeleteDataset, request));
+  request.set_force(true);
+  return shell.connection.Call(shell.connection.Data(), &DataStub::DeleteDataset, request);
+}
+
+absl::Status Remove(const std::string& full_name, Shell& shell) {
+  ASSIGN_OR_RETURN(const data::v1::DeleteDatasetResponse response, Delete(full_name, shell));
   shell.Print({.json = ToJson(response),
                .text = fmt::format("deleted {} version(s)\n", response.deleted_count()),
                .names = {full_name}});

@@ -124,7 +124,7 @@ absl::Status Serve(const Settings& settings, const Served& served) {
                           .limits = settings.limits,
                           .tls = settings.tls,
                           .access_file = settings.access_file,
-                          .permissions = rpc::Merge({served.permissions, StatusPermissions()}),
+                          .permissions = rpc::Merge({served.permissions, StatusService::Permissions()}),
                           .metrics = served.metrics.get(),
                           .counted_by_handlers = served.counted_by_handlers,
                           .audit = served.state ? &served.state->audit : nullptr},

@@ -27,10 +27,6 @@ google::protobuf::Timestamp TimeOf(const Clock& clock) {
 
 }  // namespace
 
-rpc::Permissions StatusPermissions() {
-  return {{"millrace.status.v1.StatusService/GetStatus", security::Permission::kReader}};
-}
-
 void DescribeDisk(const std::string& folder, status::v1::Status& status) {
   struct statvfs disk {};
 

@@ -14,9 +14,6 @@
 
 namespace millrace::program {
 
-/// What its method asks of a caller, in every service the same: a reader's role.
-rpc::Permissions StatusPermissions();
-
 /// Fills in what `status` says of the disk of `folder`, and whether state can be written there.
 void DescribeDisk(const std::string& folder, status::v1::Status& status);
 
@@ -27,6 +24,10 @@ class StatusService final : public status::v1::StatusService::CallbackService {
   /// `service` is "data", "training" or "serving"; it counts as started now. `folder` holds its
   /// state. `clock` must outlive this.
   StatusService(std::string service, std::string folder, const Clock& clock);
+
+  static rpc::Permissions Permissions() {
+    return rpc::DeclaredPermissions({status::v1::StatusService::service_full_name()});
+  }
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const status::v1::GetStatusRequest* request,

@@ -8,6 +8,8 @@
 #include <google/protobuf/descriptor.h>
 #include <grpcpp/generic/async_generic_service.h>
 
+#include "millrace/security/v1/permission.pb.h"
+
 #include "common/rpc/method_name.h"
 #include "common/rpc/request_id.h"
 #include "common/status/grpc_status.h"
@@ -110,6 +112,31 @@ class Contexts final : public grpc::ContextAllocator {
 };
 
 }  // namespace
+
+Permissions DeclaredPermissions(const std::vector<std::string>& services) {
+  Permissions declared;
+  for (const std::string& name : services) {
+    const google::protobuf::ServiceDescriptor* const service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+    for (int i = 0; service != nullptr && i < service->method_count(); ++i) {
+      const google::protobuf::MethodDescriptor& method = *service->method(i);
+      switch (method.options().GetExtension(security::v1::permission)) {
+        case security::v1::PERMISSION_READER:
+          declared.emplace(name + "/" + method.name(), Permission::kReader);
+          break;
+        case security::v1::PERMISSION_WRITER:
+          declared.emplace(name + "/" + method.name(), Permission::kWriter);
+          break;
+        case security::v1::PERMISSION_OPERATOR:
+          declared.emplace(name + "/" + method.name(), Permission::kOperator);
+          break;
+        default:
+          break;
+      }
+    }
+  }
+  return declared;
+}
 
 Permissions Merge(const std::vector<Permissions>& tables) {
   Permissions all;

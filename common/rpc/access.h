@@ -16,9 +16,13 @@
 
 namespace millrace::rpc {
 
-/// What each method asks of its caller, by "millrace.data.v1.DataService/ImportDataset". Every
-/// service states its own; the server refuses to start while they and its methods differ.
+/// What each method asks of its caller, by "millrace.data.v1.DataService/ImportDataset". The server
+/// refuses to start while a method of its services has none.
 using Permissions = std::map<std::string, security::Permission, std::less<>>;
+
+/// What the contracts of `services` (full names in the generated descriptor pool) say of their
+/// methods, by the option millrace.security.v1.permission; nothing of one that does not say it.
+Permissions DeclaredPermissions(const std::vector<std::string>& services);
 
 /// The entries of several services in one table.
 Permissions Merge(const std::vector<Permissions>& tables);

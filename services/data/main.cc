@@ -22,7 +22,6 @@
 #include "services/data/rpc/data_service.h"
 #include "services/data/rpc/import_metrics.h"
 #include "services/data/rpc/import_slots.h"
-#include "services/data/rpc/permissions.h"
 #include "services/data/store/dataset_store.h"
 
 namespace millrace::data {
@@ -92,7 +91,7 @@ absl::Status Run(const v1::DataConfig& config) {
   return program::Serve(program::SettingsOf(config),
                         {.name = kName,
                          .services = {&service},
-                         .permissions = DataPermissions(),
+                         .permissions = DataService::Permissions(),
                          .metrics = metrics,
                          .state = {{.folder = config.folder(),
                                     .layout = DatasetStore::Layout(),

@@ -25,7 +25,6 @@
 #include "services/serving/pipeline/served_models.h"
 #include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/inference_service.h"
-#include "services/serving/rpc/permissions.h"
 #include "services/serving/rpc/serving_service.h"
 
 namespace millrace::serving {
@@ -120,7 +119,7 @@ absl::Status Run(const v1::ServingConfig& config) {
       program::SettingsOf(config),
       {.name = kName,
        .services = {&serving, &inference},
-       .permissions = ServingPermissions(),
+       .permissions = rpc::Merge({ServingService::Permissions(), InferenceService::Permissions()}),
        .metrics = metrics,
        .counted_by_handlers = {ServingService::kPredict, InferenceService::kModelInfer},
        .state = {{.folder = folder,

@@ -21,7 +21,6 @@
 #include "common/storage/file_system.h"
 #include "common/storage/state_folder.h"
 #include "services/training/publish/publish.h"
-#include "services/training/rpc/permissions.h"
 #include "services/training/rpc/training_service.h"
 #include "services/training/runs/run_executor.h"
 #include "services/training/runs/run_publisher.h"
@@ -128,7 +127,7 @@ absl::Status Run(const v1::TrainingConfig& config) {
   return program::Serve(program::SettingsOf(config),
                         {.name = kName,
                          .services = {&service},
-                         .permissions = TrainingPermissions(),
+                         .permissions = TrainingService::Permissions(),
                          .metrics = metrics,
                          .state = {{.folder = folder,
                                     .layout = RunStore::Layout(),

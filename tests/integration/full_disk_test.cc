@@ -51,6 +51,7 @@ class FullDiskTest : public testing::Test {
   absl::Status Delete(const std::string& name) {
     data::v1::DeleteDatasetRequest request;
     request.set_name(name);
+    request.set_force(true);
     return Call(*stub_, &DataStub::DeleteDataset, request).status();
   }
 

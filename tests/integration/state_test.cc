@@ -32,6 +32,7 @@ class Work {
           const std::string iris = ReadFile("tests/data/iris.csv");
           data::v1::DeleteDatasetRequest remove;
           remove.set_name("datasets/work");
+          remove.set_force(true);
           while (!stop.stop_requested()) {
             const auto imported =
                 Import(clients.data(), HeaderOf("work", "iris.csv", "species"), iris);

@@ -163,9 +163,9 @@ class Soak {
 
   // The dataset, and the version before this one: what gets the traffic cannot go.
   absl::Status Delete(const Trained& trained) {
-    data::v1::DeleteDatasetRequest dataset;
+    data::v1::DeleteDatasetVersionRequest dataset;
     dataset.set_name(trained.version.name());
-    RETURN_IF_ERROR(Call(clients_->data(), &DataStub::DeleteDataset, dataset).status());
+    RETURN_IF_ERROR(Call(clients_->data(), &DataStub::DeleteDatasetVersion, dataset).status());
     if (!served_.empty()) {
       serving::v1::DeleteModelVersionRequest model;
       model.set_name(served_);

@@ -19,6 +19,10 @@ constexpr std::int32_t kPageMax = 1'000;
 constexpr int kReaderThreads = 4;
 constexpr std::size_t kReadersWaitingMax = 4'096;
 
+bool HasVersion(const VersionedName& name) {
+  return name.version != 0 || !name.sha256.empty();
+}
+
 absl::StatusOr<v1::ListDatasetsResponse> List(DatasetStore& store,
                                               const v1::ListDatasetsRequest& request) {
   if (request.page_size() < 0 || request.page_size() > kPageMax) {
@@ -28,7 +32,7 @@ absl::StatusOr<v1::ListDatasetsResponse> List(DatasetStore& store,
   if (!request.dataset().empty()) {
     ASSIGN_OR_RETURN(const VersionedName name,
                      ParseVersionedName("datasets", "dataset", request.dataset()));
-    if (name.version != 0 || !name.sha256.empty()) {
+    if (HasVersion(name)) {
       return InvalidArgument("dataset must be without a version, found '{}'", request.dataset());
     }
     dataset = name.id;
@@ -37,15 +41,44 @@ absl::StatusOr<v1::ListDatasetsResponse> List(DatasetStore& store,
       dataset, request.page_size() == 0 ? kPageDefault : request.page_size(), request.page_token());
 }
 
+absl::StatusOr<std::int32_t> DeleteNamed(DatasetStore& store,
+                                         const VersionedName& name,
+                                         const std::string& shown) {
+  ASSIGN_OR_RETURN(const std::int32_t count, store.Delete(name));
+  log::Info("dataset_deleted", {{"dataset", shown}, {"versions", std::to_string(count)}});
+  return count;
+}
+
 absl::StatusOr<v1::DeleteDatasetResponse> Delete(DatasetStore& store,
                                                  const v1::DeleteDatasetRequest& request) {
   ASSIGN_OR_RETURN(const VersionedName name,
                    ParseVersionedName("datasets", "name", request.name()));
-  ASSIGN_OR_RETURN(const std::int32_t count, store.Delete(name));
-  log::Info("dataset_deleted", {{"dataset", request.name()}, {"versions", std::to_string(count)}});
+  if (HasVersion(name)) {
+    return WithFix(InvalidArgument("name must be without a version, found '{}'", request.name()),
+                   "DeleteDatasetVersion deletes one version");
+  }
+  if (!request.force()) {
+    RETURN_IF_ERROR(store.Get(name).status());
+    return WithFix(FailedPrecondition("{} has versions", request.name()),
+                   "set force to delete them with it");
+  }
   v1::DeleteDatasetResponse response;
+  ASSIGN_OR_RETURN(const std::int32_t count, DeleteNamed(store, name, request.name()));
   response.set_deleted_count(count);
   return response;
+}
+
+absl::StatusOr<v1::DeleteDatasetVersionResponse> DeleteVersion(
+    DatasetStore& store,
+    const v1::DeleteDatasetVersionRequest& request) {
+  ASSIGN_OR_RETURN(const VersionedName name,
+                   ParseVersionedName("datasets", "name", request.name()));
+  if (!HasVersion(name)) {
+    return WithFix(InvalidArgument("name must be one of a version, found '{}'", request.name()),
+                   "DeleteDataset deletes a dataset with all of its versions");
+  }
+  RETURN_IF_ERROR(DeleteNamed(store, name, request.name()).status());
+  return v1::DeleteDatasetVersionResponse();
 }
 
 }  // namespace
@@ -133,6 +166,15 @@ grpc::ServerUnaryReactor* DataService::DeleteDataset(grpc::CallbackServerContext
                                                      v1::DeleteDatasetResponse* response) {
   return rpc::ReplyFrom(import_.disk, *context, *response, [this, request] {
     return Delete(import_.store, *request);
+  });
+}
+
+grpc::ServerUnaryReactor* DataService::DeleteDatasetVersion(
+    grpc::CallbackServerContext* context,
+    const v1::DeleteDatasetVersionRequest* request,
+    v1::DeleteDatasetVersionResponse* response) {
+  return rpc::ReplyFrom(import_.disk, *context, *response, [this, request] {
+    return DeleteVersion(import_.store, *request);
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "millrace/data/v1/data_service.grpc.pb.h"
 
+#include "common/rpc/access.h"
 #include "common/rpc/pool.h"
 #include "services/data/pipeline/quiet_timer.h"
 #include "services/data/read/examples_cache.h"
@@ -31,6 +32,10 @@ struct ReadLimits {
 class DataService final : public v1::DataService::CallbackService {
  public:
   explicit DataService(ImportParts parts, ReadLimits limits = {});
+
+  static rpc::Permissions Permissions() {
+    return rpc::DeclaredPermissions({v1::DataService::service_full_name()});
+  }
 
   grpc::ServerReadReactor<v1::ImportDatasetRequest>* ImportDataset(
       grpc::CallbackServerContext* context,
@@ -63,6 +68,10 @@ class DataService final : public v1::DataService::CallbackService {
   grpc::ServerUnaryReactor* DeleteDataset(grpc::CallbackServerContext* context,
                                           const v1::DeleteDatasetRequest* request,
                                           v1::DeleteDatasetResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteDatasetVersion(
+      grpc::CallbackServerContext* context,
+      const v1::DeleteDatasetVersionRequest* request,
+      v1::DeleteDatasetVersionResponse* response) override;
 
   grpc::ServerWriteReactor<v1::ReadExamplesResponse>* ReadExamples(
       grpc::CallbackServerContext* context,

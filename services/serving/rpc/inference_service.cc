@@ -59,6 +59,17 @@ absl::Status Infer(const ServedVersion& version,
 
 }  // namespace
 
+rpc::Permissions InferenceService::Permissions() {
+  rpc::Permissions permissions;
+  const google::protobuf::ServiceDescriptor& service =
+      *inference::ModelInferRequest::descriptor()->file()->service(0);
+  for (int i = 0; i < service.method_count(); ++i) {
+    permissions.emplace(service.full_name() + "/" + service.method(i)->name(),
+                        security::Permission::kReader);
+  }
+  return permissions;
+}
+
 InferenceService::InferenceService(const ServingParts& parts)
     : parts_(parts),
       infer_calls_(parts.metrics, kModelInfer, /*changes=*/false),

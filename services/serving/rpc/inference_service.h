@@ -6,6 +6,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "common/rpc/access.h"
 #include "common/rpc/call_metrics.h"
 #include "inference/open_inference_grpc.grpc.pb.h"
 #include "services/serving/rpc/message_pool.h"
@@ -24,6 +25,9 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   static constexpr const char* kModelInfer = "inference.GRPCInferenceService/ModelInfer";
 
   explicit InferenceService(const ServingParts& parts);
+
+  /// Readers ask. The contract is not ours, so it cannot say that.
+  static rpc::Permissions Permissions();
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,

@@ -9,6 +9,7 @@
 
 #include "millrace/serving/v1/serving_service.grpc.pb.h"
 
+#include "common/rpc/access.h"
 #include "common/rpc/call_metrics.h"
 #include "services/serving/rpc/message_pool.h"
 #include "services/serving/rpc/serving_parts.h"
@@ -22,6 +23,10 @@ class ServingService final : public v1::ServingService::CallbackService {
   static constexpr const char* kPredict = "millrace.serving.v1.ServingService/Predict";
 
   explicit ServingService(const ServingParts& parts);
+
+  static rpc::Permissions Permissions() {
+    return rpc::DeclaredPermissions({v1::ServingService::service_full_name()});
+  }
 
   grpc::ServerReadReactor<v1::UploadModelRequest>* UploadModel(grpc::CallbackServerContext* context,
                                                                v1::ModelVersion* response) override;

@@ -10,6 +10,7 @@
 #include "millrace/serving/v1/serving_service.grpc.pb.h"
 #include "millrace/training/v1/training_service.grpc.pb.h"
 
+#include "common/rpc/access.h"
 #include "common/rpc/pool.h"
 #include "services/training/runs/run_executor.h"
 #include "services/training/runs/run_store.h"
@@ -42,6 +43,10 @@ struct ServiceParts {
 class TrainingService final : public v1::TrainingService::CallbackService {
  public:
   explicit TrainingService(const ServiceParts& parts) : parts_(parts) {}
+
+  static rpc::Permissions Permissions() {
+    return rpc::DeclaredPermissions({v1::TrainingService::service_full_name()});
+  }
 
   grpc::ServerUnaryReactor* CreateRun(grpc::CallbackServerContext* context,
                                       const v1::CreateRunRequest* request,

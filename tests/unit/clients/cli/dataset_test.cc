@@ -303,10 +303,16 @@ TEST_F(DatasetTest, ALongCleaningTableIsShownShortened) {
 }
 
 TEST_F(DatasetTest, RmSaysHowManyAreGone) {
+  data_.delete_dataset_version = [](const data::v1::DeleteDatasetVersionRequest& request,
+                                    data::v1::DeleteDatasetVersionResponse&) {
+    EXPECT_EQ(request.name(), "datasets/iris/versions/2");
+    return absl::OkStatus();
+  };
   data_.delete_dataset = [](const data::v1::DeleteDatasetRequest& request,
                             data::v1::DeleteDatasetResponse& response) {
-    EXPECT_EQ(request.name(), "datasets/iris/versions/2");
-    response.set_deleted_count(1);
+    EXPECT_EQ(request.name(), "datasets/iris");
+    EXPECT_TRUE(request.force());
+    response.set_deleted_count(3);
     return absl::OkStatus();
   };
   data_.get_dataset = [](const data::v1::GetDatasetRequest& request, DatasetVersion& version) {
@@ -315,6 +321,7 @@ TEST_F(DatasetTest, RmSaysHowManyAreGone) {
   };
   EXPECT_EQ(Command({"dataset", "rm", "iris@2", "--yes"}).out, "deleted 1 version(s)\n");
   EXPECT_EQ(Command({"dataset", "rm", "iris@2", "-ojson", "--yes"}).Json()["deletedCount"], 1);
+  EXPECT_EQ(Command({"dataset", "rm", "iris", "--yes"}).out, "deleted 3 version(s)\n");
 }
 
 TEST_F(DatasetTest, AServiceThatIsDownSaysWhatToDo) {

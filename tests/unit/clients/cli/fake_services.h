@@ -68,6 +68,8 @@ class FakeDataService final : public data::v1::DataService::Service {
   Answer<data::v1::ListDatasetsRequest, data::v1::ListDatasetsResponse> list_datasets;
   Answer<data::v1::GetStatisticsRequest, data::v1::GetStatisticsResponse> get_statistics;
   Answer<data::v1::DeleteDatasetRequest, data::v1::DeleteDatasetResponse> delete_dataset;
+  Answer<data::v1::DeleteDatasetVersionRequest, data::v1::DeleteDatasetVersionResponse>
+      delete_dataset_version;
   Answer<transfer::v1::ListUploadsRequest, transfer::v1::ListUploadsResponse> list_uploads;
   Answer<transfer::v1::DeleteUploadRequest, transfer::v1::DeleteUploadResponse> delete_upload;
   std::function<absl::Status(const data::v1::ReadRowsRequest&,
@@ -111,6 +113,12 @@ class FakeDataService final : public data::v1::DataService::Service {
                              const data::v1::DeleteDatasetRequest* request,
                              data::v1::DeleteDatasetResponse* response) override {
     return Give(delete_dataset, request, response);
+  }
+
+  grpc::Status DeleteDatasetVersion(grpc::ServerContext* /*context*/,
+                                    const data::v1::DeleteDatasetVersionRequest* request,
+                                    data::v1::DeleteDatasetVersionResponse* response) override {
+    return Give(delete_dataset_version, request, response);
   }
 
   grpc::Status ListUploads(grpc::ServerContext* /*context*/,

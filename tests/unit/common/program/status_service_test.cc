@@ -16,7 +16,7 @@ namespace {
 TEST(StatusServiceTest, TellsNameVersionBuildAndTheTwoTimes) {
   transfer::SetClock clock;
   StatusService service("training", ".", clock);
-  const auto server = rpc::Server::Start({.permissions = StatusPermissions()}, {&service});
+  const auto server = rpc::Server::Start({.permissions = StatusService::Permissions()}, {&service});
   ASSERT_TRUE(server.ok()) << server.status();
   const auto begin = std::chrono::system_clock::to_time_t(clock.Now());
   clock.Advance(std::chrono::seconds(90));
@@ -49,10 +49,10 @@ TEST(StatusServiceTest, AFolderThatCannotBeWrittenIsToldWithoutItsName) {
 }
 
 TEST(StatusServiceTest, AReaderMayAskAndNothingElseIsStated) {
-  EXPECT_TRUE(
-      rpc::CheckPermissions({status::v1::StatusService::service_full_name()}, StatusPermissions())
-          .ok());
-  EXPECT_EQ(StatusPermissions().at("millrace.status.v1.StatusService/GetStatus"),
+  EXPECT_TRUE(rpc::CheckPermissions({status::v1::StatusService::service_full_name()},
+                                    StatusService::Permissions())
+                  .ok());
+  EXPECT_EQ(StatusService::Permissions().at("millrace.status.v1.StatusService/GetStatus"),
             security::Permission::kReader);
 }
 

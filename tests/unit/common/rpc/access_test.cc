@@ -10,6 +10,8 @@
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
+#include "millrace/status/v1/status_service.grpc.pb.h"
+
 #include "common/audit/audit_log.h"
 #include "common/clock/clock.h"
 #include "common/status/status.h"
@@ -64,6 +66,14 @@ TEST(CheckPermissionsTest, NamesAMethodWithoutAnEntryAndAnEntryWithoutAMethod) {
 
   EXPECT_THAT(std::string(Message(CheckPermissions({"no.Such"}, {}))),
               HasSubstr("no.Such has no descriptor"));
+}
+
+TEST(DeclaredPermissionsTest, AreWhatTheContractSays) {
+  const std::string& service =
+      status::v1::GetStatusRequest::descriptor()->file()->service(0)->full_name();
+  EXPECT_EQ(DeclaredPermissions({service}),
+            (Permissions{{"millrace.status.v1.StatusService/GetStatus", Permission::kReader}}));
+  EXPECT_EQ(DeclaredPermissions(Services()), Permissions()) << "a contract that is not ours";
 }
 
 TEST(MergeTest, PutsTheEntriesOfAllTablesIntoOne) {

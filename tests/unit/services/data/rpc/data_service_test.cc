@@ -36,11 +36,20 @@ class DataServiceTest : public RunningService {
     return stub_->GetStatistics(&context, request, &statistics_);
   }
 
-  grpc::Status Delete(const std::string& name) {
+  grpc::Status Delete(const std::string& name, bool force = true) {
     grpc::ClientContext context;
     v1::DeleteDatasetRequest request;
     request.set_name(name);
+    request.set_force(force);
     return stub_->DeleteDataset(&context, request, &deleted_);
+  }
+
+  grpc::Status DeleteVersion(const std::string& name) {
+    grpc::ClientContext context;
+    v1::DeleteDatasetVersionRequest request;
+    request.set_name(name);
+    v1::DeleteDatasetVersionResponse response;
+    return stub_->DeleteDatasetVersion(&context, request, &response);
   }
 
   v1::ListDatasetsResponse page_;
@@ -76,6 +85,39 @@ TEST_F(DataServiceTest, AnImportedFileIsDescribedListedMeasuredAndDeleted) {
   EXPECT_EQ(deleted_.deleted_count(), 1);
   EXPECT_THAT(Names(), IsEmpty());
   ExpectNothingLeft();
+}
+
+TEST_F(DataServiceTest, ADatasetGoesWithItsVersionsOnlyWhereThatIsSaid) {
+  ASSERT_TRUE(Import(UploadOf("datasets/iris", Iris(), 10'000)).ok());
+  ExpectFailure(Delete("datasets/iris", /*force=*/false),
+                grpc::StatusCode::FAILED_PRECONDITION,
+                "datasets/iris has versions");
+  ExpectFailure(Delete("datasets/iris/versions/1"),
+                grpc::StatusCode::INVALID_ARGUMENT,
+                "name must be without a version");
+  ExpectFailure(DeleteVersion("datasets/iris"),
+                grpc::StatusCode::INVALID_ARGUMENT,
+                "name must be one of a version");
+  ExpectFailure(Delete("datasets/none", /*force=*/false),
+                grpc::StatusCode::NOT_FOUND,
+                "there is no datasets/none");
+  EXPECT_THAT(Names(), ElementsAre("datasets/iris/versions/1"));
+
+  EXPECT_TRUE(DeleteVersion("datasets/iris/versions/1").ok());
+
+  EXPECT_THAT(Names(), IsEmpty());
+  ExpectNothingLeft();
+}
+
+TEST_F(DataServiceTest, OperatorsDeleteWritersImportReadersRead) {
+  using security::Permission;
+  const auto of = [](const std::string& method) {
+    return DataService::Permissions().at("millrace.data.v1.DataService/" + method);
+  };
+  EXPECT_EQ(of("DeleteDataset"), Permission::kOperator);
+  EXPECT_EQ(of("DeleteDatasetVersion"), Permission::kOperator);
+  EXPECT_EQ(of("ImportDataset"), Permission::kWriter);
+  EXPECT_EQ(of("ReadRows"), Permission::kReader);
 }
 
 TEST_F(DataServiceTest, ListsPageByPage) {

@@ -56,6 +56,25 @@ class ServingServiceTest : public ServingStackTest {
   v1::PredictResponse response_;
 };
 
+TEST(ServingPermissionsTest, ReadersAskWritersBringOperatorsDecide) {
+  using security::Permission;
+  const auto of = [](const std::string& method) {
+    return ServingService::Permissions().at("millrace.serving.v1.ServingService/" + method);
+  };
+  for (const char* const method :
+       {"Predict", "ListModels", "GetModel", "GetRoute", "ListRouteChanges"}) {
+    EXPECT_EQ(of(method), Permission::kReader) << method;
+  }
+  for (const char* const method : {"CheckModel", "UploadModel", "GetUpload", "DeleteUpload"}) {
+    EXPECT_EQ(of(method), Permission::kWriter) << method;
+  }
+  for (const char* const method : {"SetRoute", "DeleteModelVersion", "ListUploads"}) {
+    EXPECT_EQ(of(method), Permission::kOperator) << method;
+  }
+  EXPECT_EQ(InferenceService::Permissions().at("inference.GRPCInferenceService/ModelInfer"),
+            Permission::kReader);
+}
+
 TEST_F(ServingServiceTest, PredictAnswersWithLineageTaskAndClasses) {
   Add("m", SmallBytes(1));
 

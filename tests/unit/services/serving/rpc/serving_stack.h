@@ -24,7 +24,6 @@
 #include "services/serving/pipeline/served_models.h"
 #include "services/serving/rpc/compute_pool.h"
 #include "services/serving/rpc/inference_service.h"
-#include "services/serving/rpc/permissions.h"
 #include "services/serving/rpc/serving_service.h"
 #include "tests/unit/services/serving/small_bundle.h"
 
@@ -45,7 +44,7 @@ struct ServingStack {
         serving(parts),
         inference(parts),
         server(*rpc::Server::Start(
-            {.permissions = ServingPermissions(),
+            {.permissions = rpc::Merge({ServingService::Permissions(), InferenceService::Permissions()}),
              .metrics = &metrics,
              .counted_by_handlers = {ServingService::kPredict, InferenceService::kModelInfer},
              .audit = audit},
