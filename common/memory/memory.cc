@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -75,6 +76,10 @@ std::int64_t BoundOfAddressSpace() {
 
 std::int64_t MemoryBytesMax(const std::string& root) {
   return std::min({BoundOfMachine(), BoundOfCgroup(root), BoundOfAddressSpace()});
+}
+
+void GiveFreedMemory() {
+  malloc_trim(0);
 }
 
 }  // namespace millrace

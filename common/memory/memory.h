@@ -1,4 +1,4 @@
-// Memory: how much of the machine's this process may use.
+// Memory: how much of the machine's this process may use, and giving it back.
 
 #pragma once
 
@@ -12,5 +12,9 @@ namespace millrace {
 /// bounded. Positive. Looks below `root`, where tests put files of their own; what cannot be read
 /// bounds nothing.
 std::int64_t MemoryBytesMax(const std::string& root = "");
+
+/// Gives back to the system what is freed and the C library has kept. Takes a moment: call it when
+/// the work is over (quiet_timer.h).
+void GiveFreedMemory();
 
 }  // namespace millrace

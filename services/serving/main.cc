@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+#include <malloc.h>
+
 #include "millrace/serving/v1/config.pb.h"
 
 #include "common/audit/audit_log.h"
@@ -16,6 +18,7 @@
 #include "common/network/kernels/kernels.h"
 #include "common/program/program.h"
 #include "common/rpc/pool.h"
+#include "common/status/check.h"
 #include "common/status/status.h"
 #include "common/storage/file_system.h"
 #include "common/transfer/idle_watch.h"
@@ -67,6 +70,13 @@ absl::StatusOr<TrafficOfNewVersions> TrafficOf(const v1::ServingConfig& config) 
   return WithFix(
       InvalidArgument("traffic_of_new_versions must be newest or kept, found '{}'", said),
       "leave it out: newest without an access file, kept with one");
+}
+
+// A model's weights and a bundle's bytes get pages of their own, which go back to the system when
+// they are freed. By default the C library puts blocks of that size among all others once it has
+// seen one freed, and what lies between them keeps their pages.
+void KeepLargeBlocksApart() {
+  CHECK(mallopt(M_MMAP_THRESHOLD, 1 << 20) == 1);
 }
 
 absl::Status CheckMachine() {
@@ -133,6 +143,7 @@ absl::Status Run(const v1::ServingConfig& config) {
 
 int main(int argc, char** argv) {
   using namespace millrace;  // NOLINT(google-build-using-namespace): this is its main()
+  serving::KeepLargeBlocksApart();
   serving::v1::ServingConfig config = serving::Defaults();
   return program::Main({.name = serving::kName,
                         .state = serving::Repository::Layout(),

@@ -20,8 +20,4 @@ void KeepFreedMemory() {
         1);
 }
 
-void GiveFreedMemory() {
-  malloc_trim(0);
-}
-
 }  // namespace millrace::data

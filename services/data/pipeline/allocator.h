@@ -10,7 +10,4 @@ namespace millrace::data {
 /// for 25 MB that are not kept. Call first in main(); for the whole process.
 void KeepFreedMemory();
 
-/// Gives back to the system what is freed and was kept.
-void GiveFreedMemory();
-
 }  // namespace millrace::data

@@ -3,11 +3,11 @@
 #include <string>
 #include <utility>
 
+#include "common/memory/memory.h"
 #include "common/resource/name.h"
 #include "common/rpc/reply.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
-#include "services/data/pipeline/allocator.h"
 #include "services/data/rpc/read_rows.h"
 
 namespace millrace::data {

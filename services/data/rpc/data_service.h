@@ -9,9 +9,9 @@
 
 #include "millrace/data/v1/data_service.grpc.pb.h"
 
+#include "common/memory/quiet_timer.h"
 #include "common/rpc/access.h"
 #include "common/rpc/pool.h"
-#include "services/data/pipeline/quiet_timer.h"
 #include "services/data/read/examples_cache.h"
 #include "services/data/read/read_budget.h"
 #include "services/data/rpc/import_call.h"

@@ -15,6 +15,7 @@
 
 #include "millrace/data/v1/data_service.pb.h"
 
+#include "common/memory/quiet_timer.h"
 #include "common/rpc/pool.h"
 #include "common/storage/file_system.h"
 #include "common/transfer/idle_watch.h"
@@ -22,7 +23,6 @@
 #include "services/data/import/import.h"
 #include "services/data/import/staged_file.h"
 #include "services/data/pipeline/pipeline.h"
-#include "services/data/pipeline/quiet_timer.h"
 #include "services/data/rpc/import_metrics.h"
 #include "services/data/rpc/import_slots.h"
 #include "services/data/store/dataset_store.h"

@@ -9,8 +9,8 @@
 
 #include "millrace/data/v1/data_service.pb.h"
 
+#include "common/memory/quiet_timer.h"
 #include "common/rpc/pool.h"
-#include "services/data/pipeline/quiet_timer.h"
 #include "services/data/read/examples_cache.h"
 #include "services/data/read/read_budget.h"
 #include "services/data/store/dataset_store.h"

@@ -11,11 +11,11 @@
 #include <absl/status/statusor.h>
 #include <grpcpp/grpcpp.h>
 
+#include "common/memory/quiet_timer.h"
 #include "common/rpc/caught.h"
 #include "common/rpc/pool.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
-#include "services/data/pipeline/quiet_timer.h"
 
 namespace millrace::data {
 

@@ -4,8 +4,6 @@
 #include <charconv>
 #include <utility>
 
-#include <malloc.h>
-
 #include "common/model/bundle.h"
 #include "common/model/signature.h"
 #include "common/resource/name.h"
@@ -167,12 +165,9 @@ void ServedModels::Swap(Table table) {
     const std::lock_guard lock(table_mutex_);
     table_.swap(next);
   }
-  const bool has_shrunk = static_cast<double>(bytes) < loaded_bytes_.Value();
   loaded_bytes_.Set(static_cast<double>(bytes));
-  next.reset();
-  if (has_shrunk) {
-    malloc_trim(0);  // the C library would keep what a model took
-  }
+  // Calls may hold what was replaced for a while, and the one that replaced it does.
+  static_cast<void>(quiet_.Begin());
 }
 
 std::shared_ptr<const ServedModels::Model> ServedModels::ModelOf(std::string_view id) const {

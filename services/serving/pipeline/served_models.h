@@ -22,6 +22,8 @@
 
 #include "millrace/serving/v1/serving_service.pb.h"
 
+#include "common/memory/memory.h"
+#include "common/memory/quiet_timer.h"
 #include "services/serving/load/loaded_model.h"
 #include "services/serving/load/repository.h"
 #include "services/serving/pipeline/prediction_metrics.h"
@@ -237,6 +239,7 @@ class ServedModels {
   std::mutex changing_;             // held by one change at a time
   mutable std::mutex table_mutex_;  // held for a pointer's copy only
   std::shared_ptr<const Table> table_ = std::make_shared<Table>();  // guarded by table_mutex_
+  QuietTimer quiet_{std::chrono::seconds(10), GiveFreedMemory};     // since the last change
 };
 
 }  // namespace millrace::serving

@@ -1,9 +1,9 @@
-#include "services/data/pipeline/quiet_timer.h"
+#include "common/memory/quiet_timer.h"
 
 #include <stop_token>
 #include <utility>
 
-namespace millrace::data {
+namespace millrace {
 
 namespace {
 
@@ -48,4 +48,4 @@ void QuietTimer::End() {
   }
 }
 
-}  // namespace millrace::data
+}  // namespace millrace

@@ -1,4 +1,4 @@
-#include "services/data/pipeline/quiet_timer.h"
+#include "common/memory/quiet_timer.h"
 
 #include <chrono>
 #include <future>
@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace millrace::data {
+namespace millrace {
 namespace {
 
 using std::chrono::hours;
@@ -37,4 +37,4 @@ TEST(QuietTimerTest, WhatBeginsMeanwhilePutsItOff) {
 }
 
 }  // namespace
-}  // namespace millrace::data
+}  // namespace millrace

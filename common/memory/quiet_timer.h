@@ -10,7 +10,7 @@
 #include <mutex>
 #include <thread>
 
-namespace millrace::data {
+namespace millrace {
 
 /// Counts what is going on, and calls a function on a thread of its own once all of it has ended
 /// and nothing has begun for some time since. Thread-safe; outlives what it counts.
@@ -37,4 +37,4 @@ class QuietTimer {
   std::jthread thread_;  // last: it uses all of the above
 };
 
-}  // namespace millrace::data
+}  // namespace millrace
