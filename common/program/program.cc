@@ -118,17 +118,18 @@ absl::Status Serve(const Settings& settings, const Served& served) {
   ASSIGN_OR_RETURN(const auto metrics, ServeMetrics(settings, served.metrics));
   ASSIGN_OR_RETURN(
       const auto server,
-      rpc::Server::Start({.address = settings.address,
-                          .insecure = settings.insecure,
-                          .reflection = settings.reflection,
-                          .limits = settings.limits,
-                          .tls = settings.tls,
-                          .access_file = settings.access_file,
-                          .permissions = rpc::Merge({served.permissions, StatusService::Permissions()}),
-                          .metrics = served.metrics.get(),
-                          .counted_by_handlers = served.counted_by_handlers,
-                          .audit = served.state ? &served.state->audit : nullptr},
-                         services));
+      rpc::Server::Start(
+          {.address = settings.address,
+           .insecure = settings.insecure,
+           .reflection = settings.reflection,
+           .limits = settings.limits,
+           .tls = settings.tls,
+           .access_file = settings.access_file,
+           .permissions = rpc::Merge({served.permissions, StatusService::Permissions()}),
+           .metrics = served.metrics.get(),
+           .counted_by_handlers = served.counted_by_handlers,
+           .audit = served.state ? &served.state->audit : nullptr},
+          services));
   std::unique_ptr<state::SnapshotServer> snapshots;
   if (served.state.has_value()) {
     ASSIGN_OR_RETURN(snapshots, state::SnapshotServer::Start(*served.state));

@@ -44,7 +44,8 @@ struct ServingStack {
         serving(parts),
         inference(parts),
         server(*rpc::Server::Start(
-            {.permissions = rpc::Merge({ServingService::Permissions(), InferenceService::Permissions()}),
+            {.permissions =
+                 rpc::Merge({ServingService::Permissions(), InferenceService::Permissions()}),
              .metrics = &metrics,
              .counted_by_handlers = {ServingService::kPredict, InferenceService::kModelInfer},
              .audit = audit},
