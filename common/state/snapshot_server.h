@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -29,7 +30,7 @@ class SnapshotServer {
   SnapshotServer& operator=(const SnapshotServer&) = delete;
 
  private:
-  explicit SnapshotServer(const OpenState& state) : state_(state) {}
+  explicit SnapshotServer(OpenState state) : state_(std::move(state)) {}
 
   void Serve();
   void Lend(int connection);

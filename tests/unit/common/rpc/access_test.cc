@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
@@ -133,7 +134,7 @@ TEST_F(AccessTest, AsksEveryMethodOfTheTableForATokenAndForItsRole) {
       // An empty message fits the request of every method.
       const grpc::StatusCode code =
           RawCall(*channel, method, "", token.empty() ? "" : "Bearer " + token).error_code();
-      const std::string what = method + " with '" + token + "'";
+      const std::string what = fmt::format("{} with '{}'", method, token);
       if (held(token) == Permission::kAnyone) {
         EXPECT_EQ(code, grpc::StatusCode::UNAUTHENTICATED) << what;
       } else if (held(token) < needed) {
@@ -335,6 +336,36 @@ TEST_F(AccessTest, DoesNotStartWithABrokenAccessList) {
   EXPECT_THAT(std::string(Message(server.status())), HasSubstr("access.yaml"));
 }
 
+// One call of two callers in turns.
+struct TurnCall {
+  grpc::ClientContext context;
+  inference::ModelInferRequest request;
+  inference::ModelInferResponse response;
+  std::promise<bool> done;
+};
+
+// So many calls at once, each time with another of two tokens: how many were told as their
+// caller's.
+int RightCallers(inference::GRPCInferenceService::Stub& stub, std::size_t in_flight) {
+  std::vector<TurnCall> calls(in_flight);
+  for (std::size_t i = 0; i < in_flight; ++i) {
+    TurnCall& one = calls[i];
+    SetDeadline(one.context, std::chrono::seconds(60));
+    one.context.AddMetadata("authorization",
+                            i % 2 == 0 ? "Bearer token of wim" : "Bearer token of wanda");
+    stub.async()->ModelInfer(
+        &one.context, &one.request, &one.response, [&one](const grpc::Status& status) {
+          one.done.set_value(status.ok());
+        });
+  }
+  int right = 0;
+  for (std::size_t i = 0; i < in_flight; ++i) {
+    const bool ok = calls[i].done.get_future().get();
+    right += ok && calls[i].response.id() == (i % 2 == 0 ? "wim" : "wanda") ? 1 : 0;
+  }
+  return right;
+}
+
 // Goal: who calls is told by the call and never by the connection. Method: four threads call over
 // one connection, each time with another of two tokens, and the handler says whom it saw.
 TEST_F(AccessTest, AHundredThousandCallsOfTwoCallersOnOneConnectionAreNeverMixedUp) {
@@ -342,36 +373,13 @@ TEST_F(AccessTest, AHundredThousandCallsOfTwoCallersOnOneConnectionAreNeverMixed
   Start(options_);
   const auto stub = inference::GRPCInferenceService::NewStub(MakeChannel(Address("127.0.0.1")));
   constexpr int kThreads = 4;
-  constexpr int kInFlight = 25;
   constexpr int kRounds = 1'000;
   std::atomic<int> right = 0;
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&] {
-      struct One {
-        grpc::ClientContext context;
-        inference::ModelInferRequest request;
-        inference::ModelInferResponse response;
-        std::promise<bool> done;
-      };
+  std::vector<std::thread> threads(kThreads);
+  for (std::thread& thread : threads) {
+    thread = std::thread([&] {
       for (int round = 0; round < kRounds; ++round) {
-        std::vector<std::unique_ptr<One>> calls;
-        for (int i = 0; i < kInFlight; ++i) {
-          calls.push_back(std::make_unique<One>());
-          One& one = *calls.back();
-          SetDeadline(one.context, std::chrono::seconds(60));
-          one.context.AddMetadata("authorization",
-                                  i % 2 == 0 ? "Bearer token of wim" : "Bearer token of wanda");
-          stub->async()->ModelInfer(
-              &one.context, &one.request, &one.response, [&one](const grpc::Status& status) {
-                one.done.set_value(status.ok());
-              });
-        }
-        for (int i = 0; i < kInFlight; ++i) {
-          One& one = *calls[static_cast<std::size_t>(i)];
-          const bool ok = one.done.get_future().get();
-          right += ok && one.response.id() == (i % 2 == 0 ? "wim" : "wanda") ? 1 : 0;
-        }
+        right += RightCallers(*stub, 25);
       }
     });
   }
