@@ -84,7 +84,7 @@ CLI::App* AddList(CLI::App& noun,
 void AddListOfAll(CLI::App& noun,
                   Action& chosen,
                   const char* help,
-                  std::function<absl::Status(int, Shell&)> act) {
+                  const std::function<absl::Status(int, Shell&)>& act) {
   const auto limit = std::make_shared<int>(kListDefault);
   for (const char* const word : {"ls", "list"}) {
     CLI::App* const app = noun.add_subcommand(word, help);

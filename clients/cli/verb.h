@@ -39,7 +39,7 @@ CLI::App* AddList(CLI::App& noun,
 void AddListOfAll(CLI::App& noun,
                   Action& chosen,
                   const char* help,
-                  std::function<absl::Status(int, Shell&)> act);
+                  const std::function<absl::Status(int, Shell&)>& act);
 
 /// What `--dry-run` and `--yes` say.
 struct Consent {

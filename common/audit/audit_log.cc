@@ -237,7 +237,7 @@ absl::Status AuditLog::BeginFile() {
   ASSIGN_OR_RETURN(file_, files_.Create(Path(name)));
   end_.file = name;
   end_.bytes = 0;
-  if (const absl::Status synced = files_.SyncFolder(folder_); !synced.ok()) {
+  if (absl::Status synced = files_.SyncFolder(folder_); !synced.ok()) {
     file_.reset();
     return synced;
   }

@@ -54,7 +54,7 @@ class SnapshotServerTest : public testing::Test {
 
   absl::Status Do(Words::Action action, const std::string& folder = {}) {
     testing::internal::CaptureStdout();
-    const absl::Status status = Act(layout_, path_, {.action = action, .folder = folder});
+    absl::Status status = Act(layout_, path_, {.action = action, .folder = folder});
     printed_ = testing::internal::GetCapturedStdout();
     return status;
   }

@@ -95,7 +95,7 @@ class RunPublisherTest : public testing::Test {
   void Start() { publisher_ = RunPublisher::Start(*store_, metrics_, options_).value(); }
 
   std::string Trained() {
-    const std::string name = store_->Add(v1::Run(), "")->name();
+    std::string name = store_->Add(v1::Run(), "")->name();
     EXPECT_TRUE(store_->Move(name, v1::Run::STATE_RUNNING).ok());
     EXPECT_TRUE(store_->Move(name, v1::Run::STATE_PUBLISHING).ok());
     std::filesystem::create_directories(options_.folder + "/" +
