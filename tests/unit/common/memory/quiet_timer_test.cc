@@ -3,7 +3,6 @@
 #include <chrono>
 #include <future>
 #include <memory>
-#include <optional>
 
 #include <gtest/gtest.h>
 
@@ -17,8 +16,8 @@ using std::chrono::steady_clock;
 TEST(QuietTimerTest, CallsOnceAllHasEndedAndTheWaitIsOver) {
   std::promise<steady_clock::time_point> called;
   QuietTimer timer(milliseconds(50), [&] { called.set_value(steady_clock::now()); });
-  std::optional<QuietTimer::Busy> first = timer.Begin();
-  std::optional<QuietTimer::Busy> second = timer.Begin();
+  QuietTimer::Busy first = timer.Begin();
+  QuietTimer::Busy second = timer.Begin();
   first.reset();
   const auto ended = steady_clock::now();
   second.reset();
